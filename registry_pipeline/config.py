@@ -1,0 +1,365 @@
+"""Deployment and provider descriptions, read once from YAML and the environment.
+
+What belongs here: the shape of `registry.yaml` and `providers/*.yaml`, and reading them with errors that name the
+file, the line and the nearest valid key. What does not: anything that reads data, and any default that is a rule
+about data (those stand in the stage that applies them).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from registry_pipeline.errors import BadInput
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+"""The checkout: `expectations/`, `linkage_models/` and `dagster_home/` lie in it, beside the package."""
+
+Setting = Literal["gp", "acute", "community", "mental_health", "social_care"]
+Delivery = Literal["full", "delta"]
+Purpose = Literal["direct_care", "risk_stratification", "audit", "planning", "research"]
+FeedName = Literal[
+    "patient", "spell", "attendance", "contact", "referral", "medication", "condition", "care_plan", "service",
+    "carer", "nhs_number_replacement",
+]  # fmt: skip
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Column(_Described):
+    """Where one canonical column comes from in a provider's own table.
+
+    `columns: {birth_date: {from: DOB, format: "%d/%m/%Y"}}`; a plain string is short for `{from: NAME}`.
+
+    Attributes:
+        source: the provider's column, or several that are joined by `separator` where filled (an address in parts).
+        format: strptime format of a date or timestamp column; without it ISO dates are expected.
+        values: the provider's codes and what each is in the canonical code list (`{"TRUE": "01"}`).
+        separator: what joins several source columns.
+    """
+
+    source: tuple[str, ...] = Field(alias="from", min_length=1)
+    format: str | None = None
+    values: dict[str, str] | None = None
+    separator: str = " "
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _codes_as_text(cls, value: Any) -> Any:
+        # YAML reads a bare TRUE or 1 as a boolean or a number; a code list is text on both sides.
+        if not isinstance(value, dict):
+            return value
+        as_text = {True: "TRUE", False: "FALSE"}
+        return {as_text.get(k, str(k)) if isinstance(k, bool) else str(k): str(v) for k, v in value.items()}
+
+
+class CsvSource(_Described):
+    """Delimited text: any delimiter, quoting and encoding; a glob; plain, gzip or zip."""
+
+    kind: Literal["csv"]
+    path: str
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', max_length=1)
+    escape: str = Field(default='"', max_length=1)
+    encoding: str = "utf-8"
+    member: str | None = Field(default=None, description="glob of the members to read, in a zip of several files")
+
+
+class ParquetSource(_Described):
+    """Parquet files; every column is read as text."""
+
+    kind: Literal["parquet"]
+    path: str
+
+
+class PostgresSource(_Described):
+    """A query on a PostgreSQL whose address and password stand in an environment variable.
+
+    `$1` in the query is the night, as a date.
+    """
+
+    kind: Literal["postgres"]
+    dsn_env: str
+    query: str
+
+
+class FhirNdjsonSource(_Described):
+    """FHIR R4 resources, one JSON object a line (bulk export)."""
+
+    kind: Literal["fhir_ndjson"]
+    path: str
+
+
+Source = Annotated[CsvSource | ParquetSource | PostgresSource | FhirNdjsonSource, Field(discriminator="kind")]
+
+
+class Feed(_Described):
+    """One table that a provider delivers.
+
+    Attributes:
+        source: how it arrives.
+        columns: canonical column name to the provider's column. Empty: the provider's names are the canonical ones.
+        delivery: overrides the provider's `delivery` for this feed.
+    """
+
+    source: Source
+    columns: dict[str, Column] = Field(default_factory=dict)
+    delivery: Delivery | None = None
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _plain_names(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: {"from": v} if isinstance(v, str | list) else v for k, v in value.items()}
+
+
+class Agreement(_Described):
+    """The data sharing agreement under which a provider's records are taken."""
+
+    reference: str
+    lawful_basis: str | None = None
+    purposes: tuple[Purpose, ...] = ("direct_care",)
+    starts: date | None = None
+    ends: date | None = None
+    on_end: Literal["remove", "keep"] = "remove"
+
+    def in_force(self, night: date) -> bool:
+        """Whether records may be taken on this night (both ends inclusive)."""
+        return (self.starts is None or self.starts <= night) and (self.ends is None or night <= self.ends)
+
+
+class Provider(_Described):
+    """One organisation that delivers extracts: `providers/<provider>.yaml`."""
+
+    provider: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = ""
+    setting: Setting
+    delivery: Delivery = "full"
+    required: bool = False
+    stale_after_days: int = Field(default=3, ge=0)
+    agreement: Agreement | None = None
+    owners: tuple[str, ...] = ()
+    feeds: dict[FeedName, Feed] = Field(min_length=1)
+    expectations: dict[str, float | int | str | bool] = Field(default_factory=dict)
+
+    def delivery_of(self, feed: str) -> Delivery:
+        """Full or delta, for one feed."""
+        return self.feeds[feed].delivery or self.delivery  # type: ignore[index]  # feed names are checked on load
+
+
+class Deployment(_Described):
+    """The whole care system's own choices: `registry.yaml`. Every key has a default.
+
+    Attributes:
+        name: what the deployment is called in reports.
+        home: data folder, relative to `registry.yaml`; the environment's REGISTRY_HOME comes first.
+        sources: what relative paths of sources are relative to; default: the folder of `registry.yaml`.
+        models: folder of linkage models; default: `linkage_models/` of this repository.
+        model: version of the linkage model; default: the newest that fits.
+        synthetic_nhs_numbers: whether NHS numbers 9000000000 to 9999999999 (made-up people) are accepted.
+        first_night: first partition of the Dagster assets.
+        schedule: cron of the nightly run; `deadline` is when the registry is built with whoever is in.
+        made_up_replica: folder of the made-up system's PostgreSQL; started by the run where it is named.
+        threads, memory_limit: DuckDB's share of the machine; None leaves it to DuckDB.
+    """
+
+    name: str = "patient registry"
+    home: Path | None = None
+    sources: Path | None = None
+    models: Path | None = None
+    model: str | None = None
+    synthetic_nhs_numbers: bool = False
+    timezone: str = "Europe/London"
+    first_night: date = date(2026, 4, 1)
+    schedule: str = "0 2 * * *"
+    deadline: time = time(6, 0)
+    made_up_replica: Path | None = None
+    threads: int | None = Field(default=None, ge=1)
+    memory_limit: str = "3GB"
+
+
+class Configuration(_Described):
+    """Everything that was read: the deployment, its providers by code, and where it was read from."""
+
+    directory: Path
+    home: Path
+    deployment: Deployment
+    providers: dict[str, Provider]
+
+    @property
+    def sources(self) -> Path:
+        """What relative source paths are relative to."""
+        return self.directory / (self.deployment.sources or ".")
+
+    @property
+    def models(self) -> Path:
+        """The folder that holds the linkage models."""
+        if self.deployment.models is None:
+            return REPOSITORY / "linkage_models"
+        return self.directory / self.deployment.models
+
+    def provider(self, code: str) -> Provider:
+        """One provider by its code.
+
+        Raises:
+            BadInput: no such provider; the message names the nearest.
+        """
+        if code not in self.providers:
+            raise BadInput(f"There is no provider {code!r} in {self.directory}{_nearest(code, self.providers)}.")
+        return self.providers[code]
+
+
+def load_configuration(
+    directory: Path, *, home: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Configuration:
+    """Read `registry.yaml` and `providers/*.yaml` of one deployment.
+
+    Args:
+        directory: the folder that holds both.
+        home: the data folder, before REGISTRY_HOME and the file's own `home`.
+        environment: where REGISTRY_HOME is looked up.
+
+    Raises:
+        BadInput: a file is missing or wrong; the sentence names file, line and, for a typo, the nearest valid key.
+    """
+    directory = directory.resolve()
+    if not directory.is_dir():
+        raise BadInput(f"There is no configuration folder {directory}: give the folder that holds registry.yaml.")
+    deployment_file = directory / "registry.yaml"
+    if not deployment_file.is_file():
+        raise BadInput(f"{deployment_file} is missing: it describes the deployment (an empty file takes all defaults).")
+    deployment: Deployment = _read(deployment_file, Deployment)
+    providers: dict[str, Provider] = {}
+    for file in sorted((directory / "providers").glob("*.y*ml")):
+        provider: Provider = _read(file, Provider)
+        if provider.provider in providers:
+            raise BadInput(f"{file}: the provider code {provider.provider!r} is already used by another file.")
+        providers[provider.provider] = provider
+    if not providers:
+        raise BadInput(f"{directory / 'providers'} holds no provider: add one YAML file for each provider.")
+    if home is None:
+        named = environment.get("REGISTRY_HOME")
+        home = Path(named) if named else directory / deployment.home if deployment.home else Path("registry_home")
+    return Configuration(directory=directory, home=home.resolve(), deployment=deployment, providers=providers)
+
+
+def _read(file: Path, model: type[_Model]) -> _Model:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        content = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as problem:
+        raise BadInput(f"{file} is not UTF-8 text: save it as UTF-8.") from problem
+    except MarkedYAMLError as problem:
+        line = problem.problem_mark.line + 1 if problem.problem_mark else 1
+        raise BadInput(f"{file}, line {line}: not valid YAML ({problem.problem}).") from problem
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise BadInput(f"{file}, line 1: expected keys and values (`key: value`) at the top.")
+    try:
+        return model.model_validate(_plain(content))
+    except ValidationError as problem:
+        raise BadInput(_explain(file, content, model, problem)) from problem
+
+
+def _plain(node: Any) -> Any:
+    """Round-trip YAML nodes as ordinary Python values."""
+    if isinstance(node, dict):
+        return {k: _plain(v) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_plain(v) for v in node]
+    return str(node) if isinstance(node, str) else node
+
+
+def _explain(file: Path, content: Any, model: type[BaseModel], problem: ValidationError) -> str:
+    errors = problem.errors(include_input=False, include_url=False)
+    # A wrong `kind` or a typo makes other keys look missing: the typo is what the person has to see.
+    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    path = [part for part in error["loc"] if _in_content(content, error["loc"], part)]
+    line = _line(content, path)
+    where = ".".join(str(part) for part in path) or "the top"
+    if error["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, error["loc"][:-1])
+        return f"{file}, line {line}: there is no key {error['loc'][-1]!r}{_nearest(str(error['loc'][-1]), allowed)}."
+    if error["type"] == "missing":
+        return f"{file}, line {line}: the key {str(error['loc'][-1])!r} is missing under {where}."
+    message = re.sub(r"^Value error, ", "", error["msg"])
+    return f"{file}, line {line}: {where}: {message[0].lower()}{message[1:]}."
+
+
+def _in_content(content: Any, location: tuple[Any, ...], part: Any) -> bool:
+    """Whether a part of pydantic's location is a key of the file (union tags and `[key]` marks are not)."""
+    node = content
+    for step in location:
+        if (isinstance(node, dict) and step in node) or (
+            isinstance(node, list) and isinstance(step, int) and step < len(node)
+        ):
+            if step == part:
+                return True
+            node = node[step]
+    return False
+
+
+def _line(content: Any, path: list[Any]) -> int:
+    node: Any = content
+    line = 1
+    for step in path:
+        try:
+            position = node.lc.key(step) if hasattr(node, "keys") else node.lc.item(step)
+            line = position[0] + 1
+            node = node[step]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys that are valid where an unknown one stands."""
+    import typing
+
+    current: Any = model
+    for step in location:
+        fields = getattr(current, "model_fields", None)
+        if fields is None:
+            break
+        by_key = {(f.alias or name): f for name, f in fields.items()}
+        if step not in by_key:
+            continue
+        stack, models = [by_key[step].annotation], []
+        while stack:
+            annotation = stack.pop()
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                models.append(annotation)
+            stack.extend(typing.get_args(annotation))
+        tags = {"csv": CsvSource, "parquet": ParquetSource, "postgres": PostgresSource, "fhir_ndjson": FhirNdjsonSource}
+        tag = next((tags[part] for part in location if part in tags), None)
+        current = tag if tag in models else (models[0] if models else None)
+    if isinstance(getattr(current, "model_fields", None), dict):
+        return [f.alias or name for name, f in current.model_fields.items()]
+    return list(typing.get_args(FeedName))
+
+
+def _nearest(given: str, valid: Any) -> str:
+    names = [str(v) for v in valid]
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; valid: {', '.join(sorted(names))}" if names else ""

@@ -1,0 +1,293 @@
+"""Where things lie, and how they are written: the only module that knows paths under REGISTRY_HOME.
+
+What belongs here: paths, atomic writes, DuckDB connections, loading SQL files, locks. What does not: what a table
+means (`tables.py`), and what happened to a feed (`outcomes.py`).
+
+Layout under REGISTRY_HOME:
+
+    landing/<provider>/<feed>/<night>/v<n>/          delivered files and their manifest.json; never changed
+    staging/<night>/<provider>/<table>[.<feed>].parquet    raw_, accepted_, person_record, events; outcome.<feed>.json
+    quarantine/<night>/<provider>/<table>.parquet    quarantined_<feed>
+    linkage/<night>/<table>.parquet                  linked_pair, person_cluster
+    registry/snapshots/<id>/<table>.parquet          published tables and manifest.json
+    registry/current                                 symlink to a snapshot, swapped atomically
+    reports/<id>/                                    reports and Data Docs
+    tmp/, locks/                                     DuckDB spill and unfinished files; one file a lock
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry_pipeline.errors import RunFailed
+from registry_pipeline.tables import Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+PARQUET_ROW_GROUP = 122_880
+"""Rows in a Parquet row group: DuckDB's own unit of parallel reading."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data folder of one deployment."""
+
+    root: Path
+
+    def landing(self, provider: str, feed: str, night: date) -> Path:
+        """Folder of a feed's deliveries of one night; its versions lie in it as v1, v2, ..."""
+        return self.root / "landing" / provider / feed / night.isoformat()
+
+    def staged(self, table: str, provider: str, night: date, feed: str | None = None) -> Path:
+        """A provider's share of a table; events carry the feed that they came from in their name."""
+        name = f"{table}.{feed}.parquet" if feed else f"{table}.parquet"
+        return self.root / "staging" / night.isoformat() / provider / name
+
+    def unreadable(self, feed: str, provider: str, night: date) -> Path:
+        """Rows of a delivery that could not be read as rows."""
+        return self.staged(f"unreadable_{feed}", provider, night)
+
+    def quarantined(self, feed: str, provider: str, night: date) -> Path:
+        """Rows that may not go on."""
+        return self.root / "quarantine" / night.isoformat() / provider / f"quarantined_{feed}.parquet"
+
+    def outcome(self, provider: str, feed: str, night: date) -> Path:
+        """What happened to a feed on a night."""
+        return self.root / "staging" / night.isoformat() / provider / f"outcome.{feed}.json"
+
+    def linked(self, table: str, night: date) -> Path:
+        """A table of the link stage, for the night."""
+        return self.root / "linkage" / night.isoformat() / f"{table}.parquet"
+
+    def snapshot(self, snapshot_id: str) -> Path:
+        """A registry snapshot."""
+        return self.root / "registry" / "snapshots" / snapshot_id
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all snapshots."""
+        return self.root / "registry" / "snapshots"
+
+    @property
+    def current(self) -> Path:
+        """The symlink to the snapshot that readers see."""
+        return self.root / "registry" / "current"
+
+    def report(self, report_id: str) -> Path:
+        """A report's folder."""
+        return self.root / "reports" / report_id
+
+    @property
+    def temporary(self) -> Path:
+        """Unfinished files and DuckDB's spill; nothing in it is ever read again after a run."""
+        return self.root / "tmp"
+
+    def nights(self) -> list[date]:
+        """Nights with anything staged, in order."""
+        staging = self.root / "staging"
+        return sorted(date.fromisoformat(p.name) for p in staging.iterdir()) if staging.is_dir() else []
+
+
+def connect(home: Home, *, memory_limit: str = "3GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with the macros of `sql/macros.sql`, which spills to the home's temporary folder.
+
+    Args:
+        home: the data folder.
+        memory_limit: what DuckDB may hold before it spills.
+        threads: None takes every core.
+    """
+    import duckdb
+
+    spill = home.temporary / f"duckdb-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    spill.parent.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(spill)}
+    if threads:
+        settings["threads"] = threads
+    connection = duckdb.connect(config=settings)
+    connection.execute(load_sql("macros"))
+    return connection
+
+
+@cache
+def load_sql(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return resources.files("registry_pipeline").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def write_table(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    table: Table,
+    path: Path,
+    parameters: Mapping[str, Any] | None = None,
+) -> int:
+    """Write a query's rows as one Parquet file, whole or not at all; the file describes its own columns.
+
+    The query may give the columns in any order; they are cast to the dictionary's types and put in its order.
+
+    Args:
+        connection: where the query runs.
+        query: a SELECT, with `$name` parameters.
+        table: what the file holds.
+        path: the file.
+        parameters: bound to the query.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    columns = ", ".join(f'"{c.name}"::{c.type} AS "{c.name}"' for c in table.columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    copy = (
+        f"COPY (SELECT {columns} FROM ({query})) TO '{_quoted(unfinished)}' (FORMAT parquet, COMPRESSION zstd,"  # noqa: S608  # names from tables.py
+        f" ROW_GROUP_SIZE {PARQUET_ROW_GROUP}, KV_METADATA {{{_descriptions(connection, table)}}})"
+    )
+    try:
+        rows = connection.execute(copy, dict(parameters or {})).fetchall()[0][0]
+        unfinished.replace(path)
+    except BaseException as problem:
+        unfinished.unlink(missing_ok=True)
+        raise_if_disk_full(problem, path)
+        raise
+    return int(rows)
+
+
+def _descriptions(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Parquet key-values: the table's description, and an Arrow schema whose fields carry each column's."""
+    import pyarrow as pa
+
+    empty = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns)
+    schema = connection.sql(f"SELECT {empty} LIMIT 0").to_arrow_table().schema
+    fields = [
+        field.with_metadata({"description": column.description, "type": column.type})
+        for field, column in zip(schema, table.columns, strict=True)
+    ]
+    about = {"table": table.name, "one_row_per": table.one_row_per, "key": ", ".join(table.key)}
+    arrow = base64.b64encode(pa.schema(fields, metadata=about).serialize().to_pybytes()).decode()
+    pairs = {"ARROW:schema": arrow, **about, **{f"description:{c.name}": c.description for c in table.columns}}
+    return ", ".join(f"'{key}': '{value.replace(chr(39), chr(39) * 2)}'" for key, value in pairs.items())
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def scan(paths: Path | list[Path]) -> str:
+    """A `read_parquet(...)` expression for a FROM clause; file names come from this module, not from data."""
+    files = [paths] if isinstance(paths, Path) else paths
+    listed = ", ".join(f"'{_quoted(p)}'" for p in files)
+    return f"read_parquet([{listed}], union_by_name = true)"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    try:
+        unfinished.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except BaseException as problem:
+        unfinished.unlink(missing_ok=True)
+        raise_if_disk_full(problem, path)
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears under its name only when the block ends well; `path` must not exist yet.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        unfinished.rename(path)
+    except BaseException as problem:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise_if_disk_full(problem, path)
+        raise
+
+
+def swap_symlink(link: Path, target: Path) -> None:
+    """Point a symlink at another folder in one step; readers see the old one or the new one, never neither."""
+    unfinished = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    unfinished.symlink_to(os.path.relpath(target, link.parent))
+    unfinished.replace(link)
+
+
+@contextmanager
+def lock(home: Home, name: str) -> Iterator[None]:
+    """Hold a lock of this home for the block; the operating system frees it if the process dies.
+
+    Raises:
+        RunFailed: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = home.root / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    held = FileLock(folder / f"{name}.lock", timeout=0)
+    try:
+        held.acquire()
+    except Timeout as problem:
+        raise RunFailed(
+            f"Another run holds {name} under {home.root}: wait until it ends, then run again if it is still needed."
+        ) from problem
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def clear_unfinished(home: Home) -> None:
+    """Remove what killed runs left: unfinished files and spill. Only while holding the lock of a night."""
+    shutil.rmtree(home.temporary, ignore_errors=True)
+    for part in ("landing", "staging", "quarantine", "linkage", "registry", "reports"):
+        for left in (home.root / part).rglob(".*.unfinished"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def raise_if_disk_full(problem: BaseException, path: Path) -> None:
+    """Turn any form of "no space left" into one sentence; other problems pass by.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    text = str(problem)
+    full = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left" in text or "failed to offload data block" in text.lower():
+        raise RunFailed(
+            f"The disk that holds {path.parent} is full: free space and run again; the last registry still stands."
+        ) from problem

@@ -1,0 +1,480 @@
+"""The data dictionary: every table, column, type, unit and key, and what one row stands for.
+
+What belongs here: names, DuckDB types and descriptions, each written once; everything that makes or reads a table
+takes them from here. What does not: how a table is built (`sql/` and the stages), and what is checked about it
+(`expectations/`).
+
+Two families:
+
+* `FEEDS`: what providers deliver. A feed's `raw_`, `accepted_` and `quarantined_` tables share its canonical columns,
+  all text as delivered, plus `DELIVERY_COLUMNS`.
+* `TABLES`: what the stages make, typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnKind = Literal["identifier", "text", "code", "date", "timestamp", "flag", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a made table: its DuckDB type, and what it holds (with unit and source where it has one)."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One made table.
+
+    Attributes:
+        name: also its Dagster asset's, Parquet file's and SQL file's name.
+        one_row_per: what one row stands for.
+        key: columns that are unique together.
+        columns: in the order of the file.
+    """
+
+    name: str
+    one_row_per: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Column names in the order of the file."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class FeedColumn:
+    """One canonical column of a feed: text as delivered; `kind` is what it should turn out to be."""
+
+    name: str
+    kind: ColumnKind
+    description: str
+
+
+@dataclass(frozen=True)
+class FeedShape:
+    """What a feed may hold under canonical names.
+
+    Attributes:
+        name: the feed.
+        one_row_per: what one row stands for.
+        key: columns that must be there, filled, and unique together.
+        required: columns without which a row means nothing (the key is always among them).
+        columns: every canonical column.
+        becomes: the standardised table that its rows go to.
+    """
+
+    name: str
+    one_row_per: str
+    key: tuple[str, ...]
+    required: tuple[str, ...]
+    columns: tuple[FeedColumn, ...]
+    becomes: str
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Canonical column names in the order of the file."""
+        return tuple(column.name for column in self.columns)
+
+
+def _feed(
+    name: str, one_row_per: str, becomes: str, columns: str, key: str = "event_id", required: str = "event_id local_id"
+) -> FeedShape:
+    """A feed from a block of lines `name kind description`."""
+    parsed = [line.split(maxsplit=2) for line in columns.splitlines() if line.strip()]
+    made = tuple(FeedColumn(column, kind, text) for column, kind, text in parsed)  # type: ignore[arg-type]  # checked by a test
+    return FeedShape(name, one_row_per, tuple(key.split()), tuple(required.split()), made, becomes)
+
+
+def _table(name: str, one_row_per: str, key: str, columns: str) -> Table:
+    """A table from a block of lines `name TYPE description`; a type's inner blanks are written `~`."""
+    parsed = [line.split(maxsplit=2) for line in columns.splitlines() if line.strip()]
+    made = tuple(Column(column, kind.replace("~", " "), text) for column, kind, text in parsed)
+    return Table(name, one_row_per, tuple(key.split()), made)
+
+
+DELIVERY_COLUMNS: tuple[Column, ...] = (
+    Column("source_row", "BIGINT", "Number of the row in the delivery, from 1; the key of a raw table"),
+    Column("source_file", "VARCHAR", "Name of the delivered file (or of the member, in an archive)"),
+    Column(
+        "source_line", "BIGINT", "Line of the file on which the row begins, from 1; row number where there are no lines"
+    ),
+    Column("delivery", "VARCHAR", "Delivery in the landing: provider/feed/night/version"),
+)
+"""Columns that every raw, accepted and quarantined table has before the feed's own."""
+
+BROKEN_RULES = Column("broken_rules", "VARCHAR[]", "Every row rule that the row broke, by name, in order")
+"""The column that a quarantined table has besides."""
+
+_EVENT_COLUMNS = """
+event_id         identifier Provider's own id of the event, unique in the feed
+local_id         identifier Provider's id of the person
+"""
+
+FEEDS: Mapping[str, FeedShape] = {
+    feed.name: feed
+    for feed in (
+        _feed("patient", "person known to the provider", "person_record", """
+local_id              identifier Provider's id of the person
+nhs_number            identifier NHS number, any spacing
+nhs_number_status     code       NHS NUMBER STATUS INDICATOR CODE 01 to 08
+title                 text       Title
+given_name            text       First given name
+middle_names          text       Other given names
+family_name           text       Family name
+previous_family_name  text       Family name before the present one
+birth_date            date       Date of birth
+death_date            date       Date of death
+sex                   code       Sex or administrative gender: 1 M male, 2 F female, 0 9 X U I unknown or unspecified
+ethnicity             code       Ethnic category 2001, A to Z and 99
+address               text       Usual address without postcode
+postcode              text       Postcode of usual address
+phone                 text       Telephone number
+email                 text       E-mail address
+gp_practice           code       General medical practice code of registration
+sensitive             flag       Record is flagged sensitive (S or Y on the national demographics service)
+test_patient          flag       Record is a test patient, not a person
+deleted               flag       Record was deleted by the provider
+merged_into           identifier Local id that replaces this one, after a merge in the provider's own system
+""", key="local_id", required="local_id"),
+        _feed("spell", "hospital provider spell", "activity", _EVENT_COLUMNS + """
+start_date               timestamp Admission date
+end_date                 timestamp Discharge date; empty while in hospital
+admission_method         code      ADMISSION METHOD (HOSPITAL PROVIDER SPELL)
+admission_source         code      SOURCE OF ADMISSION
+discharge_method         code      DISCHARGE METHOD; 4 died
+discharge_destination    code      DISCHARGE DESTINATION
+patient_classification   code      PATIENT CLASSIFICATION; 1 ordinary, 2 day case
+specialty                code      TREATMENT FUNCTION CODE
+diagnoses                code      ICD-10 codes, main one first, parted by semicolons
+procedures               code      OPCS-4 codes, parted by semicolons
+clinically_ready_date    timestamp Date on which the person was clinically ready to leave
+site                     code      Organisation site
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("attendance", "emergency care attendance", "activity", _EVENT_COLUMNS + """
+start_date               timestamp Arrival
+end_date                 timestamp Departure
+department_type          code      EMERGENCY CARE DEPARTMENT TYPE 01 to 05
+arrival_mode             code      Arrival mode
+reason                   code      Chief complaint
+diagnoses                code      Diagnosis codes, parted by semicolons
+discharge_destination    code      Discharge destination
+site                     code      Organisation site
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("contact", "consultation, appointment, visit or other care contact", "activity", _EVENT_COLUMNS + """
+start_date               timestamp Date of the contact
+duration_minutes         number    Duration in minutes
+attendance_status        code      ATTENDED OR DID NOT ATTEND: 5 6 attended, 3 did not attend, 2 4 cancelled, 7 late
+consultation_mechanism   code      How: 01 face to face, 02 telephone, 11 video
+team_type                code      Type of the team or clinic
+staff_group              code      Staff group of the professional
+reason                   code      Reason for the contact
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("referral", "referral to a service", "activity", _EVENT_COLUMNS + """
+start_date               timestamp Referral request received date
+end_date                 timestamp Discharge or closure date
+referral_source          code      SOURCE OF REFERRAL
+team_type                code      Service or team type
+priority                 code      PRIORITY TYPE: 1 routine, 2 urgent, 3 two week wait
+reason                   code      Primary reason for referral
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("medication", "medicine prescribed or issued", "activity", _EVENT_COLUMNS + """
+start_date               timestamp Date of issue, or start
+end_date                 timestamp Date of end of the course
+code                     code      dm+d or SNOMED CT code
+description              text      Name of the medicine
+repeat                   flag      On repeat prescription
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("condition", "diagnosis or problem recorded", "condition", _EVENT_COLUMNS + """
+start_date               timestamp Date of onset, or recorded
+end_date                 timestamp Date resolved
+code                     code      Code of the condition
+coding_system            code      snomed, icd10, read2, ctv3
+description              text      Term of the code
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("care_plan", "care plan", "care_plan", _EVENT_COLUMNS + """
+plan_type                code      Type of plan
+start_date               timestamp Date created
+updated_date             timestamp Date last updated
+review_date              timestamp Date of next review
+end_date                 timestamp Date ended
+coordinator_id           identifier Provider's id of the care coordinator
+agreed                   flag      Agreed with the person
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("service", "adult social care service or long-term support", "care_service", _EVENT_COLUMNS + """
+start_date               timestamp Start
+end_date                 timestamp End
+service_type             code      Client Level Data service type
+service_component        code      Client Level Data service component
+delivery_mechanism       code      Client Level Data delivery mechanism
+primary_support_reason   code      Client Level Data primary support reason
+accommodation_status     code      Accommodation status
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("carer", "unpaid carer of a person", "carer", _EVENT_COLUMNS + """
+carer_local_id           identifier Provider's id of the carer, where the carer is known to the provider
+relationship             code      Relationship of the carer to the person
+start_date               timestamp Start of caring
+end_date                 timestamp End of caring
+assessment_date          timestamp Date of the last carer's assessment
+deleted                  flag      Event was deleted by the provider
+"""),
+        _feed("nhs_number_replacement", "NHS number that another one replaced", "nhs_number_replacement", """
+nhs_number       identifier The superseded NHS number
+replaced_by      identifier The NHS number that replaced it
+start_date       date       Date of the replacement
+""", key="nhs_number", required="nhs_number replaced_by"),
+    )
+}  # fmt: skip
+"""Every feed by name. Canonical person columns follow the provider interface; the rest is what the settings deliver."""
+
+_ORIGIN = """
+provider         VARCHAR  Provider that delivered the record
+setting          VARCHAR  gp, acute, community, mental_health or social_care
+"""
+_EVENT_ORIGIN = """
+event_key        VARCHAR  provider:feed:event_id, unique over all providers
+record_id        VARCHAR  provider:local_id of the person record it belongs to
+provider         VARCHAR  Provider that delivered the record
+setting          VARCHAR  gp, acute, community, mental_health or social_care
+local_id         VARCHAR  Provider's id of the person
+"""
+_ACTIVITY = """
+activity_kind          VARCHAR   spell, attendance, contact, referral or medication: the feed it came from
+start_time             TIMESTAMP Admission, arrival, contact, referral or issue
+end_time               TIMESTAMP Discharge, departure, closure or end; null while it lasts
+admission_method       VARCHAR   ADMISSION METHOD; those that start with 2, but 2C, are emergencies
+is_emergency           BOOLEAN   Emergency admission, or emergency care attendance
+admission_source       VARCHAR   SOURCE OF ADMISSION
+discharge_method       VARCHAR   DISCHARGE METHOD; 4 died
+discharge_destination  VARCHAR   DISCHARGE DESTINATION
+patient_classification VARCHAR   PATIENT CLASSIFICATION; 1 ordinary, 2 day case
+specialty              VARCHAR   TREATMENT FUNCTION CODE, team or department type
+diagnoses              VARCHAR[] ICD-10 codes without dots, main one first
+procedures             VARCHAR[] OPCS-4 codes without dots
+clinically_ready_date  DATE      Clinically ready to leave
+site                   VARCHAR   Organisation site
+attendance_status      VARCHAR   ATTENDED OR DID NOT ATTEND
+consultation_mechanism VARCHAR   How the contact took place
+staff_group            VARCHAR   Staff group of the professional
+duration_minutes       INTEGER   Minutes
+priority               VARCHAR   PRIORITY TYPE
+source                 VARCHAR   Source of referral, or arrival mode
+reason                 VARCHAR   Chief complaint, or reason for referral or contact
+code                   VARCHAR   dm+d or SNOMED CT code of a medicine
+description            VARCHAR   Name of the medicine
+is_repeat              BOOLEAN   On repeat prescription
+"""
+_CONDITION = """
+start_date       DATE     Onset, or recorded
+end_date         DATE     Resolved
+code             VARCHAR  Code, without dots for ICD-10
+coding_system    VARCHAR  snomed, icd10, read2 or ctv3
+description      VARCHAR  Term of the code
+"""
+_CARE_PLAN = """
+plan_type        VARCHAR  Type of plan
+start_date       DATE     Created
+updated_date     DATE     Last updated
+review_date      DATE     Next review
+end_date         DATE     Ended
+coordinator_id   VARCHAR  Provider's id of the care coordinator
+is_agreed        BOOLEAN  Agreed with the person
+"""
+_CARE_SERVICE = """
+start_date               DATE     Start
+end_date                 DATE     End; null while it lasts
+service_type             VARCHAR  Client Level Data service type
+service_component        VARCHAR  Client Level Data service component
+delivery_mechanism       VARCHAR  Client Level Data delivery mechanism
+primary_support_reason   VARCHAR  Client Level Data primary support reason
+accommodation_status     VARCHAR  Accommodation status
+"""
+_CARER = """
+carer_local_id   VARCHAR  Provider's id of the carer, where known
+relationship     VARCHAR  Relationship of the carer to the person
+start_date       DATE     Start of caring
+end_date         DATE     End of caring
+assessment_date  DATE     Last carer's assessment
+"""
+_EVENT_ENDING = """
+is_deleted       BOOLEAN  Deleted by the provider: kept in a delta so that the event leaves the registry
+null_reasons     MAP(VARCHAR,VARCHAR) Column that was set to null, and why
+night            DATE     Night of the extract
+"""
+
+
+def _patient_event(name: str, one_row_per: str, columns: str) -> Table:
+    head = "patient_id       UUID     Person in the registry\n"
+    return _table(
+        name, one_row_per, "event_key", head + _EVENT_ORIGIN.strip() + columns + "night DATE Night of the extract"
+    )
+
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _table("person_record", "provider's record of a person", "record_id", """
+record_id                     VARCHAR  provider:local_id, unique over all providers
+provider                      VARCHAR  Provider that delivered the record
+setting                       VARCHAR  gp, acute, community, mental_health or social_care
+local_id                      VARCHAR  Provider's id of the person
+nhs_number                    VARCHAR  NHS number, ten digits, valid; else null
+nhs_number_status             VARCHAR  NHS NUMBER STATUS INDICATOR CODE
+is_nhs_number_verified        BOOLEAN  Valid, and its status is 01 (present and verified)
+title                         VARCHAR  Title as delivered, trimmed
+given_name                    VARCHAR  For comparison: upper case A to Z, words parted by one blank
+middle_names                  VARCHAR  For comparison
+family_name                   VARCHAR  For comparison
+previous_family_name          VARCHAR  For comparison
+given_name_display            VARCHAR  As delivered, trimmed
+middle_names_display          VARCHAR  As delivered, trimmed
+family_name_display           VARCHAR  As delivered, trimmed
+previous_family_name_display  VARCHAR  As delivered, trimmed
+alias_names                   VARCHAR[] Other names given inside a name field (also known as), for comparison
+birth_date                    DATE     Date of birth; placeholders are null
+death_date                    DATE     Date of death
+sex                           VARCHAR  M, F, O (other); unknown is null
+ethnicity                     VARCHAR  Ethnic category 2001; not stated (Z) and not known (99) are kept
+address                       VARCHAR  For comparison: upper case, letters and digits, words parted by one blank
+address_display               VARCHAR  As delivered, trimmed
+postcode                      VARCHAR  Normal form with one blank; pseudo-postcodes are null
+phone                         VARCHAR  Digits in national form, 0 first
+email                         VARCHAR  Lower case
+gp_practice                   VARCHAR  General medical practice code; default codes are null
+is_sensitive                  BOOLEAN  Flagged sensitive by the provider
+merged_into                   VARCHAR  record_id that replaced this one in the provider's own system
+null_reasons                  MAP(VARCHAR,VARCHAR) Column that was set to null, and why
+night                         DATE     Night of the extract
+delivery                      VARCHAR  Delivery in the landing
+source_file                   VARCHAR  Name of the delivered file
+source_line                   BIGINT   Line of the file
+"""),
+        _table("activity", "spell, attendance, contact, referral or medication", "event_key",
+               _EVENT_ORIGIN + _ACTIVITY + _EVENT_ENDING),
+        _table("condition", "diagnosis or problem recorded", "event_key", _EVENT_ORIGIN + _CONDITION + _EVENT_ENDING),
+        _table("care_plan", "care plan", "event_key", _EVENT_ORIGIN + _CARE_PLAN + _EVENT_ENDING),
+        _table("care_service", "social care service", "event_key", _EVENT_ORIGIN + _CARE_SERVICE + _EVENT_ENDING),
+        _table("carer", "unpaid carer of a person", "event_key", _EVENT_ORIGIN + _CARER + _EVENT_ENDING),
+        _table("nhs_number_replacement", "NHS number that another one replaced", "nhs_number", """
+nhs_number       VARCHAR  The superseded NHS number
+replaced_by      VARCHAR  The NHS number that replaced it
+start_date       DATE     Date of the replacement
+provider         VARCHAR  Provider that said so
+night            DATE     Night of the extract
+"""),
+        _table("linked_pair", "scored pair of person records", "record_id_l record_id_r", """
+record_id_l        VARCHAR  One person record; the smaller of the two
+record_id_r        VARCHAR  The other
+decided_by         VARCHAR  What decided: same_nhs_number, local_merge, match_weight, or the rule that kept it apart
+outcome            VARCHAR  match, possible_match or no_match
+match_weight       DOUBLE   Sum of the comparisons' weights and the prior, log base 2 of the odds
+match_probability  DOUBLE   Probability that the two are one person
+blocking_rule      VARCHAR  Name of the first blocking rule that made the pair
+comparison_levels  MAP(VARCHAR,TINYINT) Comparison, and which of its levels the pair fell into; -1 where a side is missing
+comparison_weights MAP(VARCHAR,FLOAT) Comparison, and its match weight
+model_version      VARCHAR  Linkage model that scored it
+"""),
+        _table("person_cluster", "person record with its cluster", "record_id", """
+record_id         VARCHAR  Person record
+cluster_id        VARCHAR  Smallest record_id of the cluster; lasts one night only
+cluster_size      INTEGER  Person records in the cluster
+link_method       VARCHAR  single, same_nhs_number, local_merge or match_weight: strongest link that holds the record in
+link_probability  DOUBLE   Probability of that link; 1 for a single record
+is_conflict_cut   BOOLEAN  Whether a link of this record was cut to keep two NHS numbers apart
+"""),
+        _table("patient", "person", "patient_id", """
+patient_id            UUID     Person in the registry; opaque, lasts
+nhs_number            VARCHAR  NHS number
+is_nhs_number_verified BOOLEAN  NHS number verified by any record
+title                 VARCHAR  Title
+given_name            VARCHAR  First given name, as delivered
+middle_names          VARCHAR  Other given names, as delivered
+family_name           VARCHAR  Family name, as delivered
+previous_family_name  VARCHAR  Family name before the present one, as delivered
+birth_date            DATE     Date of birth
+death_date            DATE     Date of death
+sex                   VARCHAR  M, F or O
+ethnicity             VARCHAR  Ethnic category 2001
+address               VARCHAR  Usual address, as delivered
+postcode              VARCHAR  Postcode of usual address
+phone                 VARCHAR  Telephone number
+email                 VARCHAR  E-mail address
+gp_practice           VARCHAR  General medical practice code of registration
+is_sensitive          BOOLEAN  Any record is flagged sensitive: address, postcode, phone, email and practice are null
+record_count          INTEGER  Person records joined
+setting_count         INTEGER  Settings that know the person
+field_sources         MAP(VARCHAR,STRUCT(record_id~VARCHAR,rule~VARCHAR)) Field, the record that its value came from, and the survivorship rule that chose it
+is_stale              BOOLEAN  Every record comes from an extract past its provider's staleness limit
+"""),
+        _table("patient_record", "person record with its patient_id (the crosswalk)", "record_id", """
+patient_id        UUID     Person in the registry
+record_id         VARCHAR  provider:local_id
+provider          VARCHAR  Provider that delivered the record
+setting           VARCHAR  gp, acute, community, mental_health or social_care
+local_id          VARCHAR  Provider's id of the person
+link_method       VARCHAR  single, same_nhs_number, local_merge or match_weight
+link_probability  DOUBLE   Probability of the link that holds the record in
+night             DATE     Night of the extract that the record comes from
+is_stale          BOOLEAN  The extract is past its provider's staleness limit
+"""),
+        _table("identity_event", "thing that happened to an id", "patient_id event_type night other_patient_id", """
+patient_id        UUID     The id it happened to
+event_type        VARCHAR  created, joined, split, retired, resurrected or overridden
+night             DATE     Night on which it happened
+other_patient_id  UUID     joined: the id that lives on; split: the id it came from; else null
+cause             VARCHAR  What caused it, by name
+record_count      INTEGER  Person records under the id after it
+run_id            VARCHAR  Run that did it
+"""),
+        _patient_event("patient_activity", "activity of a person", _ACTIVITY),
+        _patient_event("patient_condition", "condition of a person", _CONDITION),
+        _patient_event("patient_care_plan", "care plan of a person", _CARE_PLAN),
+        _patient_event("patient_care_service", "social care service of a person", _CARE_SERVICE),
+        _patient_event("patient_carer", "unpaid carer of a person", _CARER),
+    )
+}  # fmt: skip
+"""Every made table by name."""
+
+EVENT_TABLES: Mapping[str, str] = {
+    "patient_activity": "activity",
+    "patient_condition": "condition",
+    "patient_care_plan": "care_plan",
+    "patient_care_service": "care_service",
+    "patient_carer": "carer",
+}
+"""Registry table to the standardised table that it is made from."""
+
+REGISTRY_TABLES: tuple[str, ...] = ("patient", "patient_record", "identity_event", *EVENT_TABLES)
+"""The tables of a published snapshot."""
+
+
+def raw_columns(feed: str) -> tuple[Column, ...]:
+    """Columns of `raw_<feed>` and `accepted_<feed>`: where a row came from, then the feed's own, all text."""
+    shape = FEEDS[feed]
+    return DELIVERY_COLUMNS + tuple(Column(c.name, "VARCHAR", c.description) for c in shape.columns)
+
+
+def feed_table(kind: Literal["raw", "accepted", "quarantined"], feed: str) -> Table:
+    """A feed's raw, accepted or quarantined table."""
+    columns = raw_columns(feed)
+    words = {"raw": "row as delivered", "accepted": "row that may go on", "quarantined": "row that may not go on"}
+    if kind == "quarantined":
+        columns = (*columns, BROKEN_RULES)
+    return Table(f"{kind}_{feed}", f"{words[kind]}: {FEEDS[feed].one_row_per}", ("source_row",), columns)
