@@ -116,12 +116,23 @@ class Feed(_Described):
     Attributes:
         source: how it arrives.
         columns: canonical column name to the provider's column. Empty: the provider's names are the canonical ones.
+        only: the provider's column and the values of the rows that are this feed's (one file may hold several feeds).
+        distinct: rows that are alike in every mapped column are one row (a file may repeat the person on each event).
         delivery: overrides the provider's `delivery` for this feed.
     """
 
     source: Source
     columns: dict[str, Column] = Field(default_factory=dict)
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    distinct: bool = False
     delivery: Delivery | None = None
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _one_value_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: tuple(map(str, v)) if isinstance(v, list) else (str(v),) for k, v in value.items()}
 
     @field_validator("columns", mode="before")
     @classmethod
