@@ -16,6 +16,7 @@ FaultKind = Literal[
     "columns",  # columns are not as agreed
     "rejected",  # a critical feed rule is broken
     "agreement",  # no data sharing agreement is in force
+    "failed",  # a stage broke on it in a way that nobody foresaw
 ]
 
 

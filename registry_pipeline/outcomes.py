@@ -48,13 +48,14 @@ class CheckOutcome(BaseModel):
 class FeedOutcome(BaseModel):
     """What happened to one feed on one night.
 
-    `status` is `extracted` between the stages; `accepted` when its rows may be used; else what went wrong.
+    `status` is `extracted` and `validated` between the stages; `accepted` when its rows stand ready in the shape of
+    the registry (so a run killed in between leaves nothing half-used); else what went wrong.
     """
 
     provider: str
     feed: str
     night: date
-    status: Literal["extracted", "accepted"] | FaultKind
+    status: Literal["extracted", "validated", "accepted"] | FaultKind
     problem: str | None = None
     delivery: str | None = None
     delivered_sha256: dict[str, str] = Field(default_factory=dict)
@@ -64,6 +65,7 @@ class FeedOutcome(BaseModel):
     rows_quarantined: int = 0
     quarantined_by_rule: dict[str, int] = Field(default_factory=dict)
     standardised: dict[str, int] = Field(default_factory=dict)
+    null_reasons: dict[str, int] = Field(default_factory=dict)
     checks: list[CheckOutcome] = Field(default_factory=list)
     seconds: dict[str, float] = Field(default_factory=dict)
 

@@ -1,0 +1,339 @@
+"""The order of a night's work, written once: Dagster's assets and the `registry` command both call it.
+
+What belongs here: which stage follows which, the rule that a provider's failure is data, and which earlier nights a
+stage may look at. What does not: how a stage does its work, and how the night is shown.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from registry_pipeline import outcomes
+from registry_pipeline.config import Configuration, Provider
+from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
+from registry_pipeline.outcomes import CheckOutcome, FeedOutcome, Share
+from registry_pipeline.storage import Home, clear_unfinished, lock, read_json, write_json
+
+HISTORY_NIGHTS = 7
+"""Accepted nights that tonight's row count is compared with: a week, so that every weekday is among them."""
+
+Report = Callable[[str, str], None]
+"""Called with a stage and what it is at, as the night goes on."""
+
+
+@dataclass(frozen=True)
+class LinkedNight:
+    """What linking a night gave: counts only."""
+
+    model_version: str
+    rows: dict[str, int]
+    providers: list[tuple[str, date, bool]]
+
+
+@dataclass(frozen=True)
+class BuiltNight:
+    """A snapshot that is built and audited, and not yet published."""
+
+    snapshot_id: str
+    rows: dict[str, int]
+    checks: list[CheckOutcome]
+    identity_events: dict[str, int]
+
+
+@dataclass
+class NightSummary:
+    """A whole night: each feed's outcome, what was published, and the seconds that each stage took."""
+
+    night: date
+    feeds: list[FeedOutcome] = field(default_factory=list)
+    linked: LinkedNight | None = None
+    built: BuiltNight | None = None
+    is_current: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def refuse_impossible_night(configuration: Configuration, on: date) -> None:
+    """A night that has not come cannot be run.
+
+    Raises:
+        BadInput: the night lies in the future, by the deployment's own clock.
+    """
+    today = datetime.now(ZoneInfo(configuration.deployment.timezone)).date()
+    if on > today:
+        raise BadInput(f"The night {on} lies in the future (today is {today}): give a night that has come.")
+
+
+def extract_provider(
+    configuration: Configuration, code: str, on: date, *, raise_retryable: bool = False
+) -> list[FeedOutcome]:
+    """Take in every feed of one provider. A fault is an outcome, not an exception.
+
+    Args:
+        configuration: the deployment.
+        code: the provider.
+        on: the night.
+        raise_retryable: raise a fault that may pass (a source that does not answer), for a caller who tries again.
+
+    Raises:
+        FeedFault: only with `raise_retryable`.
+        BadInput: the provider or the night does not exist.
+        RunFailed: the disk is full, or another run is at this provider and night.
+    """
+    from registry_pipeline import extract
+
+    def work(provider: Provider, feed: str, before: FeedOutcome | None) -> FeedOutcome:
+        try:
+            taken = extract.extract_feed(configuration, provider, feed, on)
+        except FeedFault as fault:
+            if fault.retryable and raise_retryable:
+                raise
+            if before is not None and before.accepted and fault.kind in ("missing", "unreachable"):
+                # The source has gone away since tonight's delivery was accepted: that one still stands in the landing.
+                return before
+            return FeedOutcome(provider=code, feed=feed, night=on, status=fault.kind, problem=str(fault))
+        return FeedOutcome(
+            provider=code,
+            feed=feed,
+            night=on,
+            status="extracted",
+            delivery=taken.delivery,
+            delivered_sha256=taken.sha256,
+            rows_delivered=taken.rows + taken.unreadable,
+            rows_unreadable=taken.unreadable,
+            checks=taken.checks,
+        )
+
+    return _each_feed(configuration, code, on, "extract", work)
+
+
+def validate_provider(configuration: Configuration, code: str, on: date) -> list[FeedOutcome]:
+    """Check every feed that was taken in, and part its rows into accepted and quarantined."""
+    from registry_pipeline import validate
+
+    home = Home(configuration.home)
+
+    def work(provider: Provider, feed: str, before: FeedOutcome | None) -> FeedOutcome | None:
+        if before is None or before.status != "extracted":
+            return before
+        earlier = outcomes.accepted_before(home, code, feed, on, most=HISTORY_NIGHTS)
+        judged = validate.validate_feed(
+            configuration, provider, feed, on, earlier_rows=[o.rows_accepted for o in earlier]
+        )
+        return before.model_copy(
+            update={
+                "status": "rejected" if judged.rejected else "validated",
+                "problem": judged.rejected,
+                "rows_accepted": judged.accepted,
+                "rows_quarantined": judged.quarantined,
+                "quarantined_by_rule": judged.by_rule,
+                "checks": [*before.checks, *judged.checks],
+            }
+        )
+
+    return _each_feed(configuration, code, on, "validate", work)
+
+
+def standardise_provider(configuration: Configuration, code: str, on: date) -> list[FeedOutcome]:
+    """Put every accepted feed into the registry's shape; from here on it counts."""
+    from registry_pipeline import standardise
+
+    home = Home(configuration.home)
+
+    def work(provider: Provider, feed: str, before: FeedOutcome | None) -> FeedOutcome | None:
+        if before is None or before.status != "validated":
+            return before
+        earlier = outcomes.accepted_before(home, code, feed, on, most=1)
+        made = standardise.standardise_feed(
+            configuration, provider, feed, on, previous=earlier[0].night if earlier else None
+        )
+        counts = {made.table: made.rows, **{f"left out: {k}": v for k, v in made.left_out.items()}}
+        return before.model_copy(
+            update={"status": "accepted", "standardised": counts, "null_reasons": made.null_reasons}
+        )
+
+    return _each_feed(configuration, code, on, "standardise", work)
+
+
+def link_records(configuration: Configuration, on: date) -> LinkedNight:
+    """Decide which person records, of every provider's share of the night, are one person.
+
+    Raises:
+        RunFailed: no provider has ever delivered patients that were accepted.
+    """
+    from registry_pipeline import link
+
+    home = Home(configuration.home)
+    with lock(home, f"registry-{on}"):
+        shares = outcomes.shares_of_night(configuration, on)
+        patients = [s for s in shares if s.feed == "patient"]
+        if not patients:
+            raise RunFailed(
+                f"No provider has an accepted patient extract for the night {on} or before it: see the providers' own"
+                " messages (registry status), mend one and run the night again."
+            )
+        linked = link.link_night(configuration, on, shares)
+        night = LinkedNight(
+            model_version=linked.model_version,
+            rows=dict(linked.rows),
+            providers=[(s.provider.provider, s.night, s.is_stale) for s in patients],
+        )
+        write_json(_linked_note(home, on), {"model_version": night.model_version, "rows": night.rows})
+        return night
+
+
+def build_registry(configuration: Configuration, on: date, *, run_id: str | None = None) -> BuiltNight:
+    """Give every cluster its patient_id and write the night's snapshot beside the current one, audited.
+
+    Raises:
+        RunFailed: the night is not linked yet, or the audit found that the snapshot must not be published.
+    """
+    from registry_pipeline import registry
+    from registry_pipeline.link import identity
+
+    home = Home(configuration.home)
+    with lock(home, f"registry-{on}"):
+        if not _linked_note(home, on).is_file():
+            raise RunFailed(f"The night {on} is not linked yet: materialise linked_pair and person_cluster first.")
+        run = run_id or uuid.uuid4().hex
+        shares = outcomes.shares_of_night(configuration, on)
+        prior = registry.prior_snapshot(home, on)
+        events = identity.assign_identities(configuration, on, shares, prior=prior, run_id=run)
+        about = {"model_version": read_json(_linked_note(home, on))["model_version"], "identity_events": events}
+        snapshot = registry.build_snapshot(configuration, on, shares, run_id=run, about=about)
+        return BuiltNight(snapshot.snapshot_id, dict(snapshot.rows), list(snapshot.checks), events)
+
+
+def publish_registry(configuration: Configuration, on: date, snapshot_id: str) -> bool:
+    """Make a snapshot the one that readers see, unless a later night already is.
+
+    Raises:
+        RunFailed: a required provider is not in.
+    """
+    from registry_pipeline import registry
+
+    with lock(Home(configuration.home), f"registry-{on}"):
+        return registry.publish(configuration, registry.find_snapshot(Home(configuration.home), snapshot_id))
+
+
+def take_in(configuration: Configuration, code: str, on: date) -> list[FeedOutcome]:
+    """One provider's whole night: extract, validate, standardise."""
+    extract_provider(configuration, code, on)
+    validate_provider(configuration, code, on)
+    return standardise_provider(configuration, code, on)
+
+
+def run_night(configuration: Configuration, on: date, *, report: Report = lambda stage, at: None) -> NightSummary:
+    """A whole night: every provider, then the registry.
+
+    Raises:
+        BadInput: the night has not come.
+        RunFailed: the night could not be published; the registry before it still stands.
+    """
+    from registry_pipeline.synthetic import replica
+
+    refuse_impossible_night(configuration, on)
+    home = Home(configuration.home)
+    summary = NightSummary(on)
+    with lock(home, f"night-{on}"), replica.serving(configuration):
+        clear_unfinished(home)
+        for code in configuration.providers:
+            for stage, work in (
+                ("extract", extract_provider),
+                ("validate", validate_provider),
+                ("standardise", standardise_provider),
+            ):
+                report(stage, code)
+                with _timed(summary.seconds, stage):
+                    last = work(configuration, code, on)
+            summary.feeds.extend(last)
+        report("link", "person records")
+        with _timed(summary.seconds, "link"):
+            summary.linked = link_records(configuration, on)
+        report("registry", "snapshot")
+        with _timed(summary.seconds, "registry"):
+            summary.built = build_registry(configuration, on)
+        report("publish", summary.built.snapshot_id)
+        with _timed(summary.seconds, "publish"):
+            summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
+    return summary
+
+
+def providers_waiting(configuration: Configuration, on: date) -> list[str]:
+    """Providers of whom something is still to come tonight: not delivered, not answered, or not yet through."""
+    home = Home(configuration.home)
+    settled = ("accepted", "rejected", "columns", "unreadable", "agreement", "failed")
+
+    def waits(provider: Provider) -> bool:
+        found = [outcomes.find(home, provider.provider, feed, on) for feed in provider.feeds]
+        return any(o is None or o.status not in settled for o in found)
+
+    return [code for code, provider in configuration.providers.items() if waits(provider)]
+
+
+def _linked_note(home: Home, on: date) -> Path:
+    return home.linked("linked", on).with_suffix(".json")
+
+
+def _each_feed(
+    configuration: Configuration,
+    code: str,
+    on: date,
+    stage: str,
+    work: Callable[[Provider, str, FeedOutcome | None], FeedOutcome | None],
+) -> list[FeedOutcome]:
+    """Do one stage for every feed of a provider, and keep each outcome; one feed's failure stops no other."""
+    refuse_impossible_night(configuration, on)
+    provider, home = configuration.provider(code), Home(configuration.home)
+    done = []
+    with lock(home, f"{code}-{on}"):
+        for feed in provider.feeds:
+            before = outcomes.find(home, code, feed, on)
+            began = time.perf_counter()
+            try:
+                after = work(provider, feed, before)
+            except RegistryError:
+                raise
+            except Exception as problem:  # noqa: BLE001  # house rule 3: a provider's failure is data, also one that nobody foresaw
+                after = FeedOutcome(
+                    provider=code, feed=feed, night=on, status="failed", problem=_unforeseen(code, feed, stage, problem)
+                )
+            if after is None:
+                continue
+            if after is not before:
+                seconds = {**(before.seconds if before and stage != "extract" else {}), **after.seconds}
+                after = after.model_copy(update={"seconds": {**seconds, stage: time.perf_counter() - began}})
+                outcomes.keep(home, after)
+            done.append(after)
+    return done
+
+
+def _unforeseen(code: str, feed: str, stage: str, problem: Exception) -> str:
+    """One sentence on an unforeseen failure: kind and place only, because its own text may hold a patient's value."""
+    frames = [f for f in traceback.extract_tb(problem.__traceback__) if "registry_pipeline" in f.filename]
+    place = f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "an unknown place"
+    return (
+        f"{code} {feed}: the {stage} stage broke unexpectedly ({type(problem).__name__} at {place}); its last accepted"
+        " extract is used; please report this to the maintainers."
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
+
+
+def shares(configuration: Configuration, on: date) -> list[Share]:
+    """Which nights' data of each provider the night uses."""
+    return outcomes.shares_of_night(configuration, on)
