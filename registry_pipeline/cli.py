@@ -1,0 +1,318 @@
+"""The `registry` command: the night and its questions, from a terminal.
+
+What belongs here: arguments, progress, tables of counts, exit codes. What does not: any work of a stage (`night` and
+the stages do it), Dagster (`registry dev` starts it as a program of its own), and any patient's value on the screen.
+
+Exit codes: 0 only when it did what was asked, 2 for bad input, 1 for a failed run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry_pipeline.config import REPOSITORY, Configuration, load_configuration
+from registry_pipeline.errors import BadInput, RegistryError, RunFailed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from registry_pipeline.night import NightSummary, Report
+
+app = typer.Typer(
+    help="A patient registry over all care settings: data quality, record linkage, publication.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigFolder = Annotated[
+    Path,
+    typer.Option(
+        "--config", envvar="REGISTRY_CONFIG", help="Folder that holds registry.yaml and providers/.", show_default=True
+    ),
+]
+Night = Annotated[str, typer.Option("--night", help="The night, as YYYY-MM-DD.")]
+DEFAULT_CONFIG = Path()
+
+
+def main() -> None:
+    """Run the command; turn every known error into one sentence on stderr and its exit code."""
+    try:
+        app()
+    except RegistryError as problem:
+        sys.stderr.write(f"registry: {problem}\n")
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("registry: interrupted; the last registry still stands, run again to finish.\n")
+        sys.exit(130)
+    except Exception as problem:
+        if os.environ.get("REGISTRY_TRACEBACK"):
+            raise
+        # An unforeseen error's own text may hold a patient's value, so only its kind is shown.
+        sys.stderr.write(
+            f"registry: failed unexpectedly ({type(problem).__name__}); the last registry still stands. Set"
+            " REGISTRY_TRACEBACK=1 to see where (the traceback may hold patients' values), and report it.\n"
+        )
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    night: Night,
+    config: ConfigFolder = DEFAULT_CONFIG,
+    data_docs: Annotated[
+        bool, typer.Option("--data-docs", help="Also build Great Expectations' Data Docs of the night.")
+    ] = False,
+) -> None:
+    """Run one night: take in every provider, link, publish the registry."""
+    configuration, on = load_configuration(config), _night(night)
+    _print_summary(_run(configuration, on, data_docs=data_docs), configuration)
+
+
+@app.command()
+def demo(
+    people: Annotated[int, typer.Option(help="People in the made-up care system.", min=100)] = 20_000,
+    nights: Annotated[int, typer.Option(help="Nights to run.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed, another population.")] = 1,
+) -> None:
+    """Make up a care system, run its night, and show what came of it."""
+    from registry_pipeline import link
+    from registry_pipeline.night import FIRST_MADE_UP_NIGHT, nights_from
+
+    home = Path(os.environ.get("REGISTRY_HOME", "registry_home")).resolve()
+    made_up = home / "made_up"
+    _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=24)
+    configuration = load_configuration(made_up, home=home)
+    for on in nights_from(FIRST_MADE_UP_NIGHT, nights):
+        summary = _run(configuration, on, data_docs=on == FIRST_MADE_UP_NIGHT)
+        _print_summary(summary, configuration)
+    evaluation = link.evaluate(configuration, on, made_up / "truth" / "person_record.parquet")
+    _say(
+        f"Against the made-up truth: precision {evaluation.precision:.4%}, recall {evaluation.recall:.4%} of"
+        f" {evaluation.true_pairs:,} true pairs."
+    )
+    _say(f"The registry: {home / 'registry' / 'current'}. Watch it in Dagster: make dev.")
+
+
+@app.command()
+def synthesise(
+    out: Annotated[Path, typer.Argument(help="Folder to write; it becomes a configuration folder of its own.")],
+    people: Annotated[int, typer.Option("--people", min=100)] = 20_000,
+    nights: Annotated[int, typer.Option("--nights", min=1)] = 1,
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+    history_months: Annotated[
+        int, typer.Option(min=0, help="Months of events that the first night brings; 0: one usual night's.")
+    ] = 24,
+) -> None:
+    """Make up a care system with known truth: people, providers and their extracts."""
+    _synthesise(out, people=people, nights=nights, seed=seed, history_months=history_months)
+    _say(f"Run it: registry run --config {out} --night 2026-04-01")
+
+
+@app.command()
+def train(night: Night, config: ConfigFolder = DEFAULT_CONFIG) -> None:
+    """Train the next version of the linkage model on one night's person records."""
+    from registry_pipeline.night import train_model
+
+    configuration, on = load_configuration(config), _night(night)
+    with _progress() as report:
+        trained = train_model(configuration, on, report=report)
+    _say(f"Wrote model {trained.version}: {trained.path}, with its model card beside it. Review it before it is used.")
+
+
+@app.command()
+def evaluate(
+    night: Night,
+    truth: Annotated[Path, typer.Option("--truth", help="Parquet or CSV with provider, local_id and person_id.")],
+    config: ConfigFolder = DEFAULT_CONFIG,
+) -> None:
+    """Compare a linked night with a truth: precision, recall, and where they were lost."""
+    from registry_pipeline import link
+
+    configuration, on = load_configuration(config), _night(night)
+    if not truth.is_file():
+        raise BadInput(f"There is no truth file {truth}.")
+    evaluation = link.evaluate(configuration, on, truth)
+    table = _table("Linkage against the truth", "figure", "value")
+    for name, value in evaluation.figures().items():
+        table.add_row(name, f"{value:.4%}" if isinstance(value, float) else f"{value:,}")
+    _show(table)
+
+
+@app.command()
+def explain(
+    patient_id: Annotated[str, typer.Argument(help="A patient_id, also one that was joined into another.")],
+    config: ConfigFolder = DEFAULT_CONFIG,
+) -> None:
+    """Why a person is one person: records, links field by field, and which rule chose each value."""
+    from registry_pipeline.explain import explain_patient
+
+    configuration = load_configuration(config)
+    explained = explain_patient(configuration, patient_id)
+    _say(explained.headline)
+    for title, columns, rows in explained.sections:
+        table = _table(title, *columns)
+        for row in rows:
+            table.add_row(*row)
+        _show(table)
+
+
+@app.command()
+def status(config: ConfigFolder = DEFAULT_CONFIG) -> None:
+    """What stands: the current registry, and each provider's last nights."""
+    from registry_pipeline.explain import deployment_status
+
+    configuration = load_configuration(config)
+    found = deployment_status(configuration)
+    _say(found.headline)
+    for title, columns, rows in found.sections:
+        table = _table(title, *columns)
+        for row in rows:
+            table.add_row(*row)
+        _show(table)
+
+
+@app.command(name="check-config")
+def check_config(config: ConfigFolder = DEFAULT_CONFIG) -> None:
+    """Read the configuration and say what is wrong with it, or that nothing is."""
+    from registry_pipeline.night import check_configuration
+
+    configuration = load_configuration(config)
+    check_configuration(configuration)
+    feeds = sum(len(p.feeds) for p in configuration.providers.values())
+    _say(f"{configuration.directory}: {len(configuration.providers)} providers with {feeds} feeds; nothing is wrong.")
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 3000) -> None:
+    """Open the Dagster UI on loopback, over the made-up care system unless REGISTRY_CONFIG names another."""
+    import shutil
+
+    home = Path(os.environ.get("REGISTRY_HOME", "registry_home")).resolve()
+    environment = {
+        **os.environ,
+        "REGISTRY_HOME": str(home),
+        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(REPOSITORY / "dagster_home")),
+    }
+    if "REGISTRY_CONFIG" not in environment:
+        made_up = home / "made_up"
+        if not (made_up / "registry.yaml").is_file():
+            _synthesise(made_up, people=2_000, nights=3, seed=1, history_months=24)
+        environment["REGISTRY_CONFIG"] = str(made_up)
+    program = Path(sys.executable).with_name("dg")
+    if not program.is_file() and shutil.which("dg") is None:
+        raise RunFailed("The program dg is not installed: install the development dependencies (make dev does).")
+    _say(f"Dagster on http://127.0.0.1:{port} (stop it with Ctrl-C)")
+    os.chdir(REPOSITORY)
+    os.execve(program, [str(program), "dev", "--host", "127.0.0.1", "--port", str(port)], environment)  # noqa: S606  # our own environment's dg
+
+
+def _night(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a night is a date, without a time zone
+    except ValueError as problem:
+        raise BadInput(f"--night {text!r} is not a date: write it as YYYY-MM-DD.") from problem
+
+
+def _run(configuration: Configuration, on: date, *, data_docs: bool) -> NightSummary:
+    from registry_pipeline.night import run_night
+
+    with _progress() as report:
+        return run_night(configuration, on, report=report, data_docs=data_docs)
+
+
+def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_months: int) -> None:
+    from registry_pipeline import synthetic
+
+    with _progress() as report:
+        made = synthetic.synthesise(
+            out,
+            people=people,
+            nights=nights,
+            seed=seed,
+            history_months=history_months,
+            progress=lambda step, _share: report("synthesise", step),
+        )
+    _say(f"Made up {people:,} people over {nights} night(s) in {made.seconds:.1f} s: {out}")
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A spinner with the stage, on a terminal; nothing where stderr is a file."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        TextColumn("{task.fields[at]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("start", total=None, at="")
+
+        def report(stage: str, at: str) -> None:
+            progress.update(task, description=stage, at=at)
+
+        yield report
+
+
+def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
+    table = _table(f"Night {summary.night}", "provider", "delivered", "accepted", "quarantined", "state")
+    for code, provider in configuration.providers.items():
+        feeds = [f for f in summary.feeds if f.provider == code]
+        wrong = [f for f in feeds if not f.accepted]
+        state = "accepted" if not wrong else ", ".join(f"{f.feed} {f.status}" for f in wrong)
+        table.add_row(
+            f"{code} {provider.name}".strip(),
+            f"{sum(f.rows_delivered for f in feeds):,}",
+            f"{sum(f.rows_accepted for f in feeds if f.accepted):,}",
+            f"{sum(f.rows_quarantined for f in feeds):,}",
+            state,
+        )
+    _show(table)
+    for feed in summary.feeds:
+        if feed.problem:
+            sys.stderr.write(f"{feed.problem}\n")
+    if summary.built is not None:
+        rows = summary.built.rows
+        published = "published" if summary.is_current else "kept beside the later night that is current"
+        _say(
+            f"Snapshot {summary.built.snapshot_id} {published}: {rows.get('patient', 0):,} people from"
+            f" {rows.get('patient_record', 0):,} person records."
+        )
+    seconds = _table("", *summary.seconds, "all")
+    seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{sum(summary.seconds.values()):.1f} s")
+    _show(seconds)
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 or column in ("state", "why", "rule") else "right")
+    return table
+
+
+def _show(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # Where the output is a file or a pipe nothing may be cut off for want of a wide screen.
+    Console(width=None if console.is_terminal else 160).print(table)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from registry_pipeline import outcomes
@@ -22,8 +23,14 @@ from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFail
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome, Share
 from registry_pipeline.storage import Home, clear_unfinished, lock, read_json, write_json
 
+if TYPE_CHECKING:
+    from registry_pipeline.link import Trained
+
 HISTORY_NIGHTS = 7
 """Accepted nights that tonight's row count is compared with: a week, so that every weekday is among them."""
+
+FIRST_MADE_UP_NIGHT = date(2026, 4, 1)
+"""The first night that a made-up care system delivers."""
 
 Report = Callable[[str, str], None]
 """Called with a stage and what it is at, as the night goes on."""
@@ -58,6 +65,12 @@ class NightSummary:
     built: BuiltNight | None = None
     is_current: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+_NO_PATIENTS = (
+    "No provider has an accepted patient extract for the night {on} or before it: see the providers' own messages"
+    " (registry status), mend one and run the night again."
+)
 
 
 def refuse_impossible_night(configuration: Configuration, on: date) -> None:
@@ -175,10 +188,7 @@ def link_records(configuration: Configuration, on: date) -> LinkedNight:
         shares = outcomes.shares_of_night(configuration, on)
         patients = [s for s in shares if s.feed == "patient"]
         if not patients:
-            raise RunFailed(
-                f"No provider has an accepted patient extract for the night {on} or before it: see the providers' own"
-                " messages (registry status), mend one and run the night again."
-            )
+            raise RunFailed(_NO_PATIENTS.format(on=on))
         linked = link.link_night(configuration, on, shares)
         night = LinkedNight(
             model_version=linked.model_version,
@@ -223,15 +233,34 @@ def publish_registry(configuration: Configuration, on: date, snapshot_id: str) -
         return registry.publish(configuration, registry.find_snapshot(Home(configuration.home), snapshot_id))
 
 
-def take_in(configuration: Configuration, code: str, on: date) -> list[FeedOutcome]:
-    """One provider's whole night: extract, validate, standardise."""
-    extract_provider(configuration, code, on)
-    validate_provider(configuration, code, on)
-    return standardise_provider(configuration, code, on)
+def take_in(configuration: Configuration, on: date, summary: NightSummary, report: Report) -> None:
+    """Every provider's part of the night, one after the other: extract, validate, standardise."""
+    for code in configuration.providers:
+        for stage, work in (
+            ("extract", extract_provider),
+            ("validate", validate_provider),
+            ("standardise", standardise_provider),
+        ):
+            report(stage, code)
+            with _timed(summary.seconds, stage):
+                last = work(configuration, code, on)
+        summary.feeds.extend(last)
 
 
-def run_night(configuration: Configuration, on: date, *, report: Report = lambda stage, at: None) -> NightSummary:
+def run_night(
+    configuration: Configuration,
+    on: date,
+    *,
+    report: Report = lambda stage, at: None,
+    data_docs: bool = False,
+) -> NightSummary:
     """A whole night: every provider, then the registry.
+
+    Args:
+        configuration: the deployment.
+        on: the night.
+        report: told which stage is at what.
+        data_docs: also build Great Expectations' Data Docs of the night.
 
     Raises:
         BadInput: the night has not come.
@@ -244,16 +273,7 @@ def run_night(configuration: Configuration, on: date, *, report: Report = lambda
     summary = NightSummary(on)
     with lock(home, f"night-{on}"), replica.serving(configuration):
         clear_unfinished(home)
-        for code in configuration.providers:
-            for stage, work in (
-                ("extract", extract_provider),
-                ("validate", validate_provider),
-                ("standardise", standardise_provider),
-            ):
-                report(stage, code)
-                with _timed(summary.seconds, stage):
-                    last = work(configuration, code, on)
-            summary.feeds.extend(last)
+        take_in(configuration, on, summary, report)
         report("link", "person records")
         with _timed(summary.seconds, "link"):
             summary.linked = link_records(configuration, on)
@@ -264,6 +284,46 @@ def run_night(configuration: Configuration, on: date, *, report: Report = lambda
         with _timed(summary.seconds, "publish"):
             summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
     return summary
+
+
+def train_model(configuration: Configuration, on: date, *, report: Report = lambda stage, at: None) -> Trained:
+    """Train the next version of the linkage model on a night's person records; take them in first if need be.
+
+    Raises:
+        BadInput: the night has not come.
+        RunFailed: no provider has an accepted patient extract.
+    """
+    from registry_pipeline import link
+    from registry_pipeline.synthetic import replica
+
+    refuse_impossible_night(configuration, on)
+    with lock(Home(configuration.home), f"night-{on}"), replica.serving(configuration):
+        if providers_waiting(configuration, on):
+            take_in(configuration, on, NightSummary(on), report)
+    report("train", "linkage model")
+    shares = outcomes.shares_of_night(configuration, on)
+    if not any(s.feed == "patient" for s in shares):
+        raise RunFailed(_NO_PATIENTS.format(on=on))
+    return link.train(configuration, on, shares)
+
+
+def check_configuration(configuration: Configuration) -> None:
+    """What only the stages can say of a configuration: columns, parameters of expectations.
+
+    Raises:
+        BadInput: the first thing that is wrong, with the nearest valid name.
+    """
+    from registry_pipeline import extract, validate
+
+    for provider in configuration.providers.values():
+        for feed in provider.feeds:
+            extract.check_columns(provider, feed)
+        validate.check_parameters(provider)
+
+
+def nights_from(first: date, count: int) -> list[date]:
+    """So many nights in a row."""
+    return [first + timedelta(days=n) for n in range(count)]
 
 
 def providers_waiting(configuration: Configuration, on: date) -> list[str]:
@@ -332,8 +392,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
-
-
-def shares(configuration: Configuration, on: date) -> list[Share]:
-    """Which nights' data of each provider the night uses."""
-    return outcomes.shares_of_night(configuration, on)
