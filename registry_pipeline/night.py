@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from registry_pipeline import outcomes
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
-from registry_pipeline.outcomes import CheckOutcome, FeedOutcome, Share
+from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import Home, clear_unfinished, lock, read_json, write_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ FIRST_MADE_UP_NIGHT = date(2026, 4, 1)
 
 Report = Callable[[str, str], None]
 """Called with a stage and what it is at, as the night goes on."""
+
+
+def _silent(_stage: str, _at: str) -> None:
+    """A report that tells nobody."""
+
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,7 @@ def run_night(
     configuration: Configuration,
     on: date,
     *,
-    report: Report = lambda stage, at: None,
+    report: Report = _silent,
     data_docs: bool = False,
 ) -> NightSummary:
     """A whole night: every provider, then the registry.
@@ -286,7 +291,7 @@ def run_night(
     return summary
 
 
-def train_model(configuration: Configuration, on: date, *, report: Report = lambda stage, at: None) -> Trained:
+def train_model(configuration: Configuration, on: date, *, report: Report = _silent) -> Trained:
     """Train the next version of the linkage model on a night's person records; take them in first if need be.
 
     Raises:
