@@ -72,10 +72,18 @@ def run(
     data_docs: Annotated[
         bool, typer.Option("--data-docs", help="Also build Great Expectations' Data Docs of the night.")
     ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the summary, with every check, to this file.")
+    ] = None,
 ) -> None:
     """Run one night: take in every provider, link, publish the registry."""
     configuration, on = load_configuration(config), _night(night)
-    _print_summary(_run(configuration, on, data_docs=data_docs), configuration)
+    summary = _run(configuration, on, data_docs=data_docs)
+    _print_summary(summary, configuration)
+    if json_file is not None:
+        from registry_pipeline.storage import write_json
+
+        write_json(json_file, summary.as_json())
 
 
 @app.command()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from registry_pipeline import outcomes
@@ -38,7 +38,6 @@ Report = Callable[[str, str], None]
 
 def _silent(_stage: str, _at: str) -> None:
     """A report that tells nobody."""
-
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,19 @@ class NightSummary:
     built: BuiltNight | None = None
     is_current: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything counted, for a file."""
+        return {
+            "night": self.night.isoformat(),
+            "snapshot_id": self.built.snapshot_id if self.built else None,
+            "is_current": self.is_current,
+            "model_version": self.linked.model_version if self.linked else None,
+            "rows": self.built.rows if self.built else {},
+            "rows_delivered": sum(feed.rows_delivered for feed in self.feeds),
+            "seconds": self.seconds,
+            "feeds": [feed.model_dump(mode="json") for feed in self.feeds],
+        }
 
 
 _NO_PATIENTS = (

@@ -1,0 +1,1 @@
+"""Speed and size, measured: what `make bench` runs. Nothing in here is a test."""
