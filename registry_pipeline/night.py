@@ -280,12 +280,13 @@ def run_night(
         data_docs: also build Great Expectations' Data Docs of the night.
 
     Raises:
-        BadInput: the night has not come.
+        BadInput: the night has not come, or the configuration names what does not exist.
         RunFailed: the night could not be published; the registry before it still stands.
     """
     from registry_pipeline.synthetic import replica
 
     refuse_impossible_night(configuration, on)
+    check_configuration(configuration)
     home = Home(configuration.home)
     summary = NightSummary(on)
     with lock(home, f"night-{on}"), replica.serving(configuration):

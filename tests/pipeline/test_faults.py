@@ -61,7 +61,7 @@ def swapped_dates(system) -> None:
 
 
 WHOLE_EXTRACT = {
-    "a missing file": (lambda s: None, "missing", ["RX1", "patient", "RX1_2026-04-02.csv"]),
+    "a missing file": (lambda _system: None, "missing", ["RX1", "patient", "RX1_2026-04-02.csv"]),
     "an empty file": (lambda s: write(s, ""), "unreadable", ["RX1_2026-04-02.csv", "empty"]),
     "a header and nothing else": (lambda s: s.write("RX1", SECOND, []), "rejected", ["RX1", "row"]),
     "a truncated gzip": (lambda s: gz(s, cut=True), "unreadable", ["RX1_2026-04-02.csv.gz"]),
@@ -78,7 +78,6 @@ WHOLE_EXTRACT = {
         ["postcode"],
     ),
     "day and month the wrong way round": (swapped_dates, "rejected", ["birth_date", "day", "month"]),
-    "a tenth of the usual rows": (lambda s: s.write("RX1", SECOND, s.rows("RX1")[:12]), None, []),
     "every key the same": (
         lambda s: s.write("RX1", SECOND, [["R1", *row[1:]] for row in s.rows("RX1")]),
         "rejected",
@@ -90,8 +89,6 @@ WHOLE_EXTRACT = {
 @pytest.mark.parametrize("fault", WHOLE_EXTRACT)
 def test_an_extract_that_cannot_be_taken_is_carried_forward(first_night, fault):
     break_it, status, said = WHOLE_EXTRACT[fault]
-    if status is None:
-        pytest.skip("row counts are judged from three nights of history on: see the test below")
     first_night.deliver(SECOND, "GP1", "RY1")
     break_it(first_night)
 
@@ -164,8 +161,6 @@ def test_a_bad_row_is_set_aside_by_line_and_rule_and_the_others_go_on(first_nigh
 
     assert code == 0
     outcome = first_night.outcome("RX1", SECOND)
-    if fault == "a birth date that is none":
-        assert outcome.accepted
     assert outcome.accepted, outcome.problem
     aside = first_night.quarantined("RX1", SECOND)
     kept = first_night.query("SELECT count(*) FROM {patient_record} WHERE provider = 'RX1'")[0][0]
@@ -292,9 +287,7 @@ def test_a_column_that_no_feed_has_is_named_before_anything_is_touched(first_nig
     assert first_night.home.nights() == [FIRST]
 
 
-@pytest.mark.parametrize(
-    ("night", "said"), [(str(date.today() + timedelta(days=2)), "lies in the future"), ("2nd April", "not a date")]
-)
+@pytest.mark.parametrize(("night", "said"), [("2999-01-01", "lies in the future"), ("2nd April", "not a date")])
 def test_a_night_that_cannot_be_is_refused(first_night, night, said):
     code, _, problems = first_night.registry("run", "--night", night)
 
@@ -363,7 +356,7 @@ def test_a_kill_at_any_moment_leaves_the_last_registry_and_the_next_run_mends(fi
     assert (code, problems) == (0, "")
     assert first_night.current()["night"] == SECOND.isoformat()
     assert first_night.query("SELECT record_id, patient_id FROM {patient_record} ORDER BY ALL") == before
-    assert [p for p in home.root.rglob(".*.unfinished")] == []
+    assert list(home.root.rglob(".*.unfinished")) == []
 
 
 def test_a_full_disk_fails_the_run_with_one_sentence_and_the_last_registry_stands(first_night):
@@ -393,6 +386,6 @@ def test_a_full_disk_fails_the_run_with_one_sentence_and_the_last_registry_stand
 
 def shows_no_value(system, text: str) -> None:
     """No name, number or address of anybody stands in what a person or a log is shown."""
-    for person in [r for r in system.rows("RX1")]:
+    for person in system.rows("RX1"):
         for value in person[1:3] + person[6:8]:
             assert value not in text
