@@ -10,6 +10,8 @@ Layout under REGISTRY_HOME:
     quarantine/<night>/<provider>/<table>.parquet    quarantined_<feed>
     linkage/<night>/<table>.parquet                  linked_pair, person_cluster
     registry/snapshots/<id>/<table>.parquet          published tables and manifest.json
+    registry/snapshots/<id>/published.json           written when the snapshot is published, never before
+    registry/failed/<id>/                            snapshots that failed their audit, kept as evidence
     registry/current                                 symlink to a snapshot, swapped atomically
     reports/<id>/                                    reports and Data Docs
     tmp/, locks/                                     DuckDB spill and unfinished files; one file a lock
@@ -81,6 +83,10 @@ class Home:
     def snapshots(self) -> Path:
         """The folder of all snapshots."""
         return self.root / "registry" / "snapshots"
+
+    def failed(self, snapshot_id: str) -> Path:
+        """A snapshot that failed its audit: evidence, never read as a registry."""
+        return self.root / "registry" / "failed" / snapshot_id
 
     @property
     def current(self) -> Path:
@@ -235,6 +241,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise_if_disk_full(problem, path)
         raise
+
+
+def snapshot_order(path: Path) -> tuple[date, int]:
+    """A snapshot's night, and which of that night's it is, from its folder's name `<night>.<n>`.
+
+    Raises:
+        ValueError: the name is not one of a snapshot.
+    """
+    night, _, number = path.name.partition(".")
+    return date.fromisoformat(night), int(number)
+
+
+def snapshot_night(path: Path) -> date:
+    """The night of a snapshot folder."""
+    return snapshot_order(path)[0]
+
+
+def published_snapshots(home: Home) -> list[Path]:
+    """Snapshot folders that were ever published, in order of night, then of making."""
+    return sorted((marker.parent for marker in home.snapshots.glob("*/published.json")), key=snapshot_order)
 
 
 def swap_symlink(link: Path, target: Path) -> None:

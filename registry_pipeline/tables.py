@@ -443,6 +443,11 @@ cause             VARCHAR  What caused it, by name
 record_count      INTEGER  Person records under the id after it
 run_id            VARCHAR  Run that did it
 """),
+        _table("former_record", "person record that left, with the last id that it had: its id lives again if it returns", "record_id", """
+record_id         VARCHAR  provider:local_id
+patient_id        UUID     Person in the registry; joins are followed
+night             DATE     Night of the last extract that held the record
+"""),
         _patient_event("patient_activity", "activity of a person", _ACTIVITY),
         _patient_event("patient_condition", "condition of a person", _CONDITION),
         _patient_event("patient_care_plan", "care plan of a person", _CARE_PLAN),
