@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HISTORY_NIGHTS = 7
 """Accepted nights that tonight's row count is compared with: a week, so that every weekday is among them."""
 
+DELIVERED = "delivered"
+"""The check that stands for a feed as a whole: it fails with the sentence of the feed's fault."""
+
 FIRST_MADE_UP_NIGHT = date(2026, 4, 1)
 """The first night that a made-up care system delivers."""
 
@@ -354,6 +357,42 @@ def providers_waiting(configuration: Configuration, on: date) -> list[str]:
         return any(o is None or o.status not in settled for o in found)
 
     return [code for code, provider in configuration.providers.items() if waits(provider)]
+
+
+def delivered(configuration: Configuration, on: date, code: str) -> bool:
+    """Whether something that has not been taken yet lies at a provider's source: a late extract, or a corrected one."""
+    from registry_pipeline import extract
+
+    home, provider = Home(configuration.home), configuration.provider(code)
+    return any(
+        extract.has_new_delivery(configuration, provider, feed, on, outcomes.find(home, code, feed, on))
+        for feed in provider.feeds
+    )
+
+
+@dataclass(frozen=True)
+class CheckDescription:
+    """One check that a provider's table will get every night: what the UI can show before the first one."""
+
+    table: str
+    name: str
+    severity: outcomes.Severity
+    description: str
+
+
+def expected_checks(configuration: Configuration, code: str) -> list[CheckDescription]:
+    """Every check of a provider's feeds, read from the suites without loading Great Expectations."""
+    from registry_pipeline import extract, validate
+
+    expected = []
+    for feed in configuration.provider(code).feeds:
+        table = f"raw_{feed}"
+        expected.append(
+            CheckDescription(table, DELIVERED, "critical", "Tonight's extract is there, readable, as agreed.")
+        )
+        checks = [*extract.CHECKS, *validate.suite_checks(table)]
+        expected += [CheckDescription(table, c.name, c.severity, c.reason) for c in checks]
+    return expected
 
 
 def _linked_note(home: Home, on: date) -> Path:
