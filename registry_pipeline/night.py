@@ -304,6 +304,12 @@ def run_night(
         report("publish", summary.built.snapshot_id)
         with _timed(summary.seconds, "publish"):
             summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
+        if data_docs:
+            from registry_pipeline import validate
+
+            report("data docs", "of the night's suites")
+            with _timed(summary.seconds, "data docs"):
+                validate.build_data_docs(configuration, on)
     return summary
 
 
