@@ -67,6 +67,10 @@ class Home:
         """Rows that may not go on."""
         return self.root / "quarantine" / night.isoformat() / provider / f"quarantined_{feed}.parquet"
 
+    def validation(self, feed: str, provider: str, night: date) -> Path:
+        """What the suite of a feed found on a night: figures for the Data Docs, no value."""
+        return self.root / "staging" / night.isoformat() / provider / f"validation.{feed}.json"
+
     def outcome(self, provider: str, feed: str, night: date) -> Path:
         """What happened to a feed on a night."""
         return self.root / "staging" / night.isoformat() / provider / f"outcome.{feed}.json"

@@ -1,0 +1,157 @@
+"""The view over a raw feed that expectations are about: delivered text beside what it says.
+
+What belongs here: helper columns that read each provider's own formats and codes, so that one suite serves all
+providers. What does not: rules, and cleaning; a helper column is judged, never handed on.
+
+Helper columns of a column `c`, and `FACTS` about several columns of a row:
+
+* `c_code` (codes and flags): the code after the provider's `values`, in upper case;
+* `c_parsed` (dates and timestamps): the date or timestamp, null where the text cannot be read under the agreed format;
+* `c_parses`: whether it could be read; null where nothing was delivered;
+* `c_known` (dates of a person): the date, null also where it is a placeholder; `c_is_placeholder`: whether it is one;
+* `c_on` (timestamps): its day, for comparison with the night;
+* `c_day_up_to_12` (dates): 1 where the day of the month could be a month, else 0;
+* `c_nights_old` (`start_date`): nights between it and the night of the extract;
+* `k_once` (the feed's key): the key, null in rows that repeat an earlier row word for word; `is_repeat` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+from registry_pipeline.config import Column, Provider
+from registry_pipeline.storage import load_sql
+from registry_pipeline.tables import FEEDS, FeedColumn, FeedShape
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+_STATUS = "nhs_number_status_code"
+
+FACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "status_01_has_number": (
+        ("nhs_number", "nhs_number_status"),
+        f"CASE WHEN {_STATUS} IN ('01', '1', '02', '2') THEN trim(coalesce(nhs_number, '')) <> '' END",
+    ),
+    "status_07_has_none": (
+        ("nhs_number", "nhs_number_status"),
+        f"CASE WHEN {_STATUS} IN ('07', '7') THEN trim(coalesce(nhs_number, '')) = '' END",
+    ),
+    "names_are_clean": (
+        ("given_name", "family_name"),
+        "NOT regexp_matches(concat(given_name, family_name), '[\\x00-\\x1F\\x7F]')",
+    ),
+    "death_is_after_birth": (("birth_date", "death_date"), "death_date_known >= birth_date_known"),
+    "merged_into_another": (("local_id", "merged_into"), "merged_into <> local_id"),
+    # Where only one of the two has a time of day the days are compared.
+    "end_is_after_start": (("start_date", "end_date"), "end_date_on >= start_date_on"),
+    "says_what": (("code", "description"), "coalesce(nullif(trim(code), ''), nullif(trim(description), '')) IS NOT NULL"),
+    "carer_is_another": (("local_id", "carer_local_id"), "carer_local_id <> local_id"),
+    "replaced_by_another": (
+        ("nhs_number", "replaced_by"),
+        "nhs_number_digits(replaced_by) <> nhs_number_digits(nhs_number)",
+    ),
+}
+"""Helper column to the columns that it needs, and its expression: a fact about one row; null where it says nothing."""
+
+
+def create_delivered(
+    connection: duckdb.DuckDBPyConnection, provider: Provider, feed: str, night: date
+) -> frozenset[str]:
+    """Make the view `delivered` over the view `raw`.
+
+    Returns:
+        Its columns that the provider delivers, helper columns among them; a column that is not mapped has none.
+    """
+    shape = FEEDS[feed]
+    present = {str(row[0]) for row in connection.execute("DESCRIBE raw").fetchall()}
+    mapped = _mapped(connection, provider, feed, shape, present)
+    agreed = provider.feeds[feed].columns  # type: ignore[index]  # feed names are checked on load
+    helpers = _key_helpers(connection, shape, present)
+    for column in shape.columns:
+        if column.name in mapped:
+            helpers |= _helpers(column, agreed.get(column.name), night)
+    helpers |= {name: fact for name, (needed, fact) in FACTS.items() if mapped.issuperset(needed)}
+    listed = "".join(f', {expression} AS "{name}"' for name, expression in helpers.items())
+    connection.execute(f"CREATE OR REPLACE VIEW delivered AS SELECT *{listed} FROM raw")  # noqa: S608  # names from tables.py, texts quoted
+    return frozenset(mapped | helpers.keys())
+
+
+def _mapped(
+    connection: duckdb.DuckDBPyConnection, provider: Provider, feed: str, shape: FeedShape, present: set[str]
+) -> set[str]:
+    """Canonical columns that the provider delivers."""
+    agreed = provider.feeds[feed].columns  # type: ignore[index]  # feed names are checked on load
+    if agreed:
+        return present & set(agreed)
+    # Nothing is mapped: the provider's names are the canonical ones, and those without any value were not delivered.
+    names = [name for name in shape.column_names if name in present]
+    counted = connection.execute(f"SELECT {', '.join(f'count({_name(n)})' for n in names)}, count(*) FROM raw")
+    *filled, rows = counted.fetchall()[0]
+    return {n for n, count in zip(names, filled, strict=True) if count or not rows or n in shape.required}
+
+
+def _helpers(column: FeedColumn, agreed: Column | None, night: date) -> dict[str, str]:
+    name = _name(column.name)
+    if column.kind in ("code", "flag"):
+        return {f"{column.name}_code": f"delivered_code({name}, {_code_list(agreed)})"}
+    if column.kind not in ("date", "timestamp"):
+        return {}
+    read = _timestamp(name, agreed)
+    parsed = f"{read}::DATE" if column.kind == "date" else read
+    made = {
+        f"{column.name}_parsed": parsed,
+        f"{column.name}_parses": f"CASE WHEN trim({name}) <> '' THEN {read} IS NOT NULL END",
+    }
+    if column.kind == "timestamp":
+        made[f"{column.name}_on"] = f"{read}::DATE"
+    if column.kind == "date":
+        made[f"{column.name}_is_placeholder"] = f"is_placeholder_date({parsed})"
+        made[f"{column.name}_known"] = f"CASE WHEN NOT is_placeholder_date({parsed}) THEN {parsed} END"
+        # The first of a month is left out: some sources keep birth dates to the month (ehrQL, Client Level Data).
+        made[f"{column.name}_day_up_to_12"] = f"CASE WHEN day({parsed}) > 1 THEN (day({parsed}) <= 12)::TINYINT END"
+    if column.name == "start_date":
+        made["start_date_nights_old"] = f"date_diff('day', {read}::DATE, {_text(night.isoformat())}::DATE)"
+    return made
+
+
+def _timestamp(name: str, agreed: Column | None) -> str:
+    if agreed is None or agreed.format is None:
+        return f"delivered_iso_timestamp({name})"
+    formats = [agreed.format]
+    for separator in (" %H", "T%H", " %I"):
+        if separator in agreed.format:
+            formats.append(agreed.format.split(separator)[0])
+    return f"delivered_formatted_timestamp({name}, [{', '.join(map(_text, formats))}])"
+
+
+def _code_list(agreed: Column | None) -> str:
+    pairs = agreed.values if agreed is not None and agreed.values else {}
+    return f"MAP {{{', '.join(f'{_text(given)}: {_text(meant)}' for given, meant in pairs.items())}}}" if pairs else (
+        "MAP([]::VARCHAR[], []::VARCHAR[])"
+    )
+
+
+def _key_helpers(connection: duckdb.DuckDBPyConnection, shape: FeedShape, present: Iterable[str]) -> dict[str, str]:
+    """Rows of a delivery that repeat an earlier one word for word: the first stays, so the key is judged without them."""
+    (key,) = shape.key
+    named = [_name(column) for column in shape.column_names if column in set(present)]
+    connection.execute(
+        f"CREATE OR REPLACE VIEW keyed AS SELECT source_row, {_name(key)} AS key, row({', '.join(named)}) AS content"
+        " FROM raw"
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE repeated_row AS {load_sql('repeated_rows')}")
+    repeats = connection.execute("SELECT count(*) FROM repeated_row").fetchall()[0][0]
+    is_repeat = "source_row IN (SELECT source_row FROM repeated_row)" if repeats else "false"
+    return {"is_repeat": is_repeat, f"{key}_once": f"CASE WHEN NOT {is_repeat} THEN {_name(key)} END"}
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
