@@ -241,12 +241,14 @@ CREATE OR REPLACE MACRO is_previous_name(aside) AS regexp_matches(aside, '^\s*(?
 
 -- Dates -------------------------------------------------------------------------------------------------------------
 
--- A date and time as delivered: in the provider's own format where it gives one (with or without a time of day after
--- it), else ISO 8601, with or without a time, also as eight digits. `format` is constant.
+-- A date and time as delivered: in the provider's own format where it gives one (with a time of day after it or not,
+-- whichever the format says), else ISO 8601, with or without a time, also as eight digits. `format` is constant.
 CREATE OR REPLACE MACRO timestamp_of(text, format) AS
     CASE
         WHEN text IS NULL THEN NULL
-        WHEN format IS NOT NULL THEN try_strptime(text, [format, format || ' %H:%M:%S', format || ' %H:%M'])
+        WHEN format IS NOT NULL THEN try_strptime(
+            text, [format, format || ' %H:%M:%S', format || ' %H:%M', regexp_replace(format, '[T, ]*%-?[HI].*$', '')]
+        )
         WHEN regexp_full_match(text, '[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN try_cast(text AS DATE)::TIMESTAMP
         WHEN regexp_matches(text, '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?')
             THEN try_cast(replace(regexp_extract(text, '^([0-9-]{10}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)', 1), 'T', ' ')
@@ -286,6 +288,18 @@ CREATE OR REPLACE MACRO date_fault(text, format, time, earliest, latest) AS
         WHEN time::DATE < earliest THEN 'too_early'
         ELSE 'in_future'
     END;
+
+-- The same for a date of care, which may lie ahead (a review, a booked contact) but not by more than ten years.
+CREATE OR REPLACE MACRO event_date_fault(text, format, time, night) AS
+    date_fault(text, format, time, DATE '1900-01-02', (night + INTERVAL 10 YEAR)::DATE);
+
+-- Whether something ended on a day before it started; by day, for many systems keep no time of day.
+CREATE OR REPLACE MACRO is_before_start(end_time, start_time) AS
+    coalesce(end_time::DATE < start_time::DATE AND NOT is_placeholder_date(start_time::DATE), false);
+
+-- A whole number of something, not negative and within what a column of 32 bits holds; null where it is none.
+CREATE OR REPLACE MACRO count_of(text) AS
+    CASE WHEN try_cast(text AS DOUBLE) BETWEEN 0 AND 2000000000 THEN try_cast(text AS DOUBLE)::INTEGER END;
 
 -- Codes -------------------------------------------------------------------------------------------------------------
 
