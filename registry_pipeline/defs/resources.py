@@ -1,0 +1,53 @@
+"""What runs need from outside: where the configuration lies, and the made-up system's PostgreSQL.
+
+What belongs here: resolving configuration, and handing back plain objects that know no Dagster. What does not: any
+reading or writing of data.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from registry_pipeline.config import REPOSITORY, Configuration, load_configuration
+
+
+def configuration_folder() -> Path:
+    """The folder of `registry.yaml`: the environment's REGISTRY_CONFIG, else `dagster_home/` of this repository."""
+    return Path(os.environ.get("REGISTRY_CONFIG") or REPOSITORY / "dagster_home")
+
+
+class RegistryDeployment(dg.ConfigurableResource[Configuration]):
+    """The deployment's configuration, read once a run, so that a changed file counts from the next run on."""
+
+    directory: str
+    home: str
+    _read: Configuration | None = PrivateAttr(default=None)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The plain configuration.
+
+        Raises:
+            BadInput: a file is missing or wrong.
+        """
+        if self._read is None:
+            self._read = load_configuration(Path(self.directory), home=Path(self.home))
+        return self._read
+
+
+class MadeUpReplica(dg.ConfigurableResource[None]):
+    """Runs the made-up system's PostgreSQL while providers are taken in, where `registry.yaml` names one."""
+
+    deployment: dg.ResourceDependency[RegistryDeployment]
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[None]:  # noqa: ARG002  # Dagster's signature
+        """Serve it until the run ends."""
+        from registry_pipeline.synthetic import replica
+
+        with replica.serving(self.deployment.configuration):
+            yield
