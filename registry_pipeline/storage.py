@@ -63,6 +63,10 @@ class Home:
         """Rows of a delivery that could not be read as rows."""
         return self.staged(f"unreadable_{feed}", provider, night)
 
+    def extracted(self, feed: str, provider: str, night: date) -> Path:
+        """What extract found in a delivery: from which version and description `raw_<feed>` was made."""
+        return self.root / "staging" / night.isoformat() / provider / f"extracted.{feed}.json"
+
     def quarantined(self, feed: str, provider: str, night: date) -> Path:
         """Rows that may not go on."""
         return self.root / "quarantine" / night.isoformat() / provider / f"quarantined_{feed}.parquet"

@@ -1,0 +1,337 @@
+"""Extract: what a provider delivered becomes `raw_<feed>`, text under canonical names, every value untouched.
+
+What belongs here: the one entrance (`extract_feed`), which lands a delivery, has it read by the module for its kind
+and writes the rows; and `check_columns` for whoever checks a configuration. What does not: whether a value is right
+(validate), what it means (standardise), or what happens to the night when a feed cannot be taken (the caller).
+
+One module per way that data arrives: `delimited` (csv), `parquet`, `postgres`, `fhir`; before them `unpack`
+(compression and encodings), after them `mapping` (columns), beside them `landing` (what is kept for ever).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry_pipeline.config import Configuration, Provider
+from registry_pipeline.errors import BadInput, FeedFault
+from registry_pipeline.extract import landing, mapping
+from registry_pipeline.extract.mapping import check_columns
+from registry_pipeline.extract.parts import Part, Place
+from registry_pipeline.outcomes import CheckOutcome
+from registry_pipeline.storage import (
+    Home,
+    connect,
+    raise_if_disk_full,
+    read_json,
+    whole_folder,
+    write_json,
+    write_table,
+)
+from registry_pipeline.tables import DELIVERY_COLUMNS, Column, Table, feed_table
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Extracted", "check_columns", "extract_feed", "unreadable_table"]
+
+READER_VERSION = 1
+"""Goes up when the readers give other rows for the same bytes: raw tables of before are then made anew."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What came of taking in one feed for one night.
+
+    Attributes:
+        delivery: the delivery in the landing, provider/feed/night/version.
+        sha256: digest of each delivered file, by name.
+        rows: rows of `raw_<feed>`.
+        unreadable: rows of the delivery that could not be read as rows.
+        already_landed: whether this very content had landed before.
+        checks: what was checked on the way.
+    """
+
+    delivery: str
+    sha256: dict[str, str]
+    rows: int
+    unreadable: int
+    already_landed: bool
+    checks: list[CheckOutcome] = field(default_factory=list)
+
+
+def unreadable_table(feed: str) -> Table:
+    """The table of rows that could not be read: where they are, and the rule that says why; no cell of theirs."""
+    reason = Column("reason", "VARCHAR", "Name of the rule that set the row aside")
+    return Table(
+        f"unreadable_{feed}", "row of a delivery that could not be read", ("source_row",), (*DELIVERY_COLUMNS, reason)
+    )
+
+
+def extract_feed(configuration: Configuration, provider: Provider, feed: str, night: date) -> Extracted:
+    """Land tonight's delivery of one feed and write `raw_<feed>`, and `unreadable_<feed>` where there are such rows.
+
+    The same content again changes nothing; other content for the night lands as the next version. Where the source is
+    gone although the night has landed, its latest version is read again.
+
+    Args:
+        configuration: the deployment.
+        provider: who delivers.
+        feed: which of its feeds.
+        night: which night.
+
+    Raises:
+        BadInput: the provider's description cannot be used (a column that the feed does not have).
+        FeedFault: the feed cannot be taken tonight; its `kind` says why. What was delivered is in the landing all the
+            same, no table is left half-written, and tables of the night from an earlier delivery are gone.
+        RunFailed: the disk is full.
+    """
+    if feed not in provider.feeds:
+        raise BadInput(f"{provider.provider} delivers no feed {feed!r}: it delivers {', '.join(provider.feeds)}.")
+    check_columns(provider, feed)
+    place = Place(provider.provider, feed)
+    agreement = provider.agreement
+    if agreement is not None and not agreement.in_force(night):
+        raise place.fault(
+            "agreement",
+            f"the data sharing agreement {agreement.reference} is not in force on {night}, so nothing was read:"
+            " renew it, or set its `starts` and `ends`",
+        )
+    return _Extraction(configuration, provider, feed, night, place).run()
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """One feed of one night under way."""
+
+    configuration: Configuration
+    provider: Provider
+    feed: str
+    night: date
+    place: Place
+
+    @property
+    def home(self) -> Home:
+        return Home(self.configuration.home)
+
+    @property
+    def folder(self) -> Path:
+        """Where the night's versions lie."""
+        return self.home.landing(self.provider.provider, self.feed, self.night)
+
+    def run(self) -> Extracted:
+        with self._working_folder() as work:
+            landed = landing.versions(self.folder)
+            try:
+                files = self._take(work)
+            except FeedFault as fault:
+                if not landed or fault.kind not in ("missing", "unreachable"):
+                    raise
+                return self._from_landing(landed[-1], work, source_gone=fault)
+            known = landing.same_delivery(self.place, landed, files)
+            if known is not None:
+                return self._from_landing(known, work)
+            return self._land(files, landed[-1].version + 1 if landed else 1, work)
+
+    @contextmanager
+    def _working_folder(self) -> Iterator[Path]:
+        """Decoded copies and such; gone when the block ends."""
+        try:
+            self.home.temporary.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix="extract-", dir=self.home.temporary))
+        except OSError as problem:
+            raise_if_disk_full(problem, self.home.temporary)
+            raise
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _take(self, work: Path) -> list[Path]:
+        """The delivered files, wherever they lie."""
+        source = self._source
+        if source.kind == "postgres":
+            from registry_pipeline.extract import postgres
+
+            taken = work / "taken"
+            taken.mkdir()
+            return [postgres.fetch(self.place, source, self.night, taken)]
+        return landing.find_files(self.place, self.configuration.sources, source.path, self.night)
+
+    @property
+    def _source(self) -> Any:
+        return self.provider.feeds[self.feed].source  # type: ignore[index]  # feed names are checked on load
+
+    def _land(self, files: Sequence[Path], version: int, work: Path) -> Extracted:
+        """Copy, read, and only then let the version appear: its manifest says how many rows it holds."""
+        fault: FeedFault | None = None
+        extracted: Extracted | None = None
+        with whole_folder(self.folder / f"v{version}") as under_way:
+            entries = landing.copy_in(self.place, files, under_way)
+            sha256 = {entry["name"]: entry["sha256"] for entry in entries}
+            landed = landing.Landed(under_way, version, sha256)
+            try:
+                extracted = self._read(landed, work, already_landed=False)
+            except FeedFault as problem:
+                fault = problem
+            landing.write_manifest(under_way, self._manifest(entries, version, extracted, fault))
+        if extracted is None:
+            raise fault or AssertionError
+        self._remember(extracted)
+        return extracted
+
+    def _manifest(
+        self, entries: list[dict[str, Any]], version: int, extracted: Extracted | None, fault: FeedFault | None
+    ) -> dict[str, Any]:
+        agreement = self.provider.agreement
+        return {
+            "provider": self.provider.provider,
+            "feed": self.feed,
+            "night": self.night.isoformat(),
+            "version": version,
+            "taken_at": landing.now(),
+            "source": landing.describe_source(self._source, self.night),
+            "agreement": agreement.reference if agreement else None,
+            "files": entries,
+            "bytes": sum(entry["bytes"] for entry in entries),
+            "rows": extracted.rows if extracted else None,
+            "rows_unreadable": extracted.unreadable if extracted else None,
+            "problem": str(fault) if fault else None,
+        }
+
+    def _from_landing(self, landed: landing.Landed, work: Path, *, source_gone: FeedFault | None = None) -> Extracted:
+        """A delivery that had landed before: its tables as they are, or made anew where they are not."""
+        extracted = self._recalled(landed)
+        if extracted is None:
+            extracted = self._read(landed, work, already_landed=True)
+            self._remember(extracted)
+        if source_gone is not None:
+            check = CheckOutcome(
+                name="source_at_hand",
+                passed=False,
+                severity="warning",
+                dimension="timeliness",
+                reason="The source could not be read again; the night's rows come from what had landed before.",
+                observed=source_gone.kind,
+            )
+            return Extracted(**{**vars(extracted), "checks": [*extracted.checks, check]})
+        return extracted
+
+    # ----------------------------------------------------------------------------------------------- tables ---
+
+    @property
+    def _raw(self) -> Path:
+        return self.home.staged(f"raw_{self.feed}", self.provider.provider, self.night)
+
+    @property
+    def _unreadable(self) -> Path:
+        return self.home.unreadable(self.feed, self.provider.provider, self.night)
+
+    @property
+    def _record(self) -> Path:
+        return self.home.extracted(self.feed, self.provider.provider, self.night)
+
+    @property
+    def _description(self) -> str:
+        """Digest of everything but the delivery that the tables depend on."""
+        described = self.provider.feeds[self.feed].model_dump_json()  # type: ignore[index]  # checked on load
+        columns = [c.name for c in feed_table("raw", self.feed).columns]
+        return hashlib.sha256(f"{READER_VERSION} {columns} {described}".encode()).hexdigest()
+
+    def _delivery(self, landed: landing.Landed) -> str:
+        return f"{self.provider.provider}/{self.feed}/{self.night.isoformat()}/v{landed.version}"
+
+    def _remember(self, extracted: Extracted) -> None:
+        """The last step: a record of the tables stands only when they stand."""
+        content = {
+            "delivery": extracted.delivery,
+            "description": self._description,
+            "sha256": extracted.sha256,
+            "rows": extracted.rows,
+            "unreadable": extracted.unreadable,
+            "checks": [check.model_dump(mode="json") for check in extracted.checks],
+        }
+        write_json(self._record, content)
+
+    def _recalled(self, landed: landing.Landed) -> Extracted | None:
+        """What was found before, if the tables of just this delivery and description still stand."""
+        if not (self._record.is_file() and self._raw.is_file()):
+            return None
+        record = read_json(self._record)
+        if record["delivery"] != self._delivery(landed) or record["description"] != self._description:
+            return None
+        if bool(record["unreadable"]) != self._unreadable.is_file():
+            return None
+        return Extracted(
+            delivery=record["delivery"],
+            sha256=record["sha256"],
+            rows=record["rows"],
+            unreadable=record["unreadable"],
+            already_landed=True,
+            checks=[CheckOutcome.model_validate(check) for check in record["checks"]],
+        )
+
+    def _read(self, landed: landing.Landed, work: Path, *, already_landed: bool) -> Extracted:
+        for path in (self._record, self._raw, self._unreadable):
+            path.unlink(missing_ok=True)
+        settings = self.configuration.deployment
+        connection = connect(self.home, memory_limit=settings.memory_limit, threads=settings.threads)
+        try:
+            return self._read_with(connection, landed, work, already_landed=already_landed)
+        finally:
+            connection.close()
+
+    def _read_with(
+        self, connection: duckdb.DuckDBPyConnection, landed: landing.Landed, work: Path, *, already_landed: bool
+    ) -> Extracted:
+        feed = self.provider.feeds[self.feed]  # type: ignore[index]  # feed names are checked on load
+        delivery = self._delivery(landed)
+        parts = self._parts(connection, landed, work)
+        columns_check = mapping.check_delivered(self.place, feed, parts)
+        unreadable = sum(part.unreadable_rows for part in parts)
+        delivered = sum(part.rows for part in parts)
+        if unreadable and not delivered:
+            self._refuse(parts)
+        if unreadable:
+            query, parameters = mapping.unreadable_query(parts, delivery)
+            write_table(connection, query, unreadable_table(self.feed), self._unreadable, parameters)
+        query, parameters = mapping.raw_query(self.place, feed, parts, delivery)
+        rows = write_table(connection, query, feed_table("raw", self.feed), self._raw, parameters)
+        readable_check = CheckOutcome(
+            name="every_row_readable",
+            passed=not unreadable,
+            severity="warning",
+            scope="row",
+            reason="A row that is no row is set aside with its line, so that the others can go on.",
+            failing=unreadable,
+            rows=delivered + unreadable,
+        )
+        return Extracted(delivery, landed.sha256, rows, unreadable, already_landed, [columns_check, readable_check])
+
+    def _parts(self, connection: duckdb.DuckDBPyConnection, landed: landing.Landed, work: Path) -> list[Part]:
+        folder = work / "read"
+        folder.mkdir()
+        if self._source.kind == "csv":
+            from registry_pipeline.extract import delimited
+
+            return delimited.read(connection, self.place, landed.files, self._source, folder)
+        if self._source.kind == "fhir_ndjson":
+            from registry_pipeline.extract import fhir
+
+            return fhir.read(connection, self.place, landed.files, folder)
+        from registry_pipeline.extract import parquet
+
+        return parquet.read(connection, self.place, landed.files, folder)
+
+    def _refuse(self, parts: Sequence[Part]) -> None:
+        """No row could be read: name the first."""
+        file, (line, reason) = next((part.file, part.first_problem) for part in parts if part.first_problem)
+        what = f"no row can be read (the first: {reason}): correct how the source is described, or ask for it again"
+        raise self.place.fault("unreadable", what, file=file, line=line)
