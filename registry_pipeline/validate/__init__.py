@@ -268,16 +268,16 @@ def _judge(
         return []
     from registry_pipeline.validate.duckdb_engine import evaluate
 
-    by_name = {rule.name: rule for rule in rules}
-    results = evaluate(connection, view, rules, parameters)
-    judged = []
-    for result in results:
-        rule = by_name[result.expectation_config.meta["rule"]]
-        _refuse_unevaluated(rule, result.exception_info)
-        found = {key: value for key, value in result.result.items() if key in _FIGURES}
-        query = result.result.get("unexpected_index_query")
-        judged.append(_Judgement(rule, bool(result.success), dict(result.expectation_config.kwargs), found, query))
-    return judged
+    return [
+        _Judgement(
+            rule,
+            result.passed,
+            result.kwargs,
+            {key: value for key, value in result.found.items() if key in _FIGURES},
+            result.rows_query,
+        )
+        for rule, result in zip(rules, evaluate(connection, view, rules, parameters), strict=True)
+    ]
 
 
 _FIGURES = frozenset(
@@ -294,27 +294,14 @@ _FIGURES = frozenset(
 """What is taken from a GX result: counts, shares and column names."""
 
 
-def _refuse_unevaluated(rule: Rule, exception_info: Mapping[str, Any]) -> None:
-    """A rule that GX could not evaluate is no pass. Its message may quote a value, so only its kind is told."""
-    told = [exception_info, *(v for v in exception_info.values() if isinstance(v, dict))]
-    raised = [info for info in told if info.get("raised_exception")]
-    if not raised:
-        return
-    message = str(raised[0].get("exception_message"))
-    raise_if_disk_full(RuntimeError(message), Path())
-    kind = "out of memory" if "Out of Memory" in message else "see the suite and the data dictionary"
-    raise RunFailed(f"The rule {rule.name} of {rule.suite} could not be evaluated ({kind}).")
-
-
 def _set_aside(connection: duckdb.DuckDBPyConnection, judged: Sequence[_Judgement]) -> None:
     """Table `broken_row`: each row that broke a critical row rule, with all of those rules in the suite's order."""
     connection.execute("CREATE TABLE broken_rule (source_row BIGINT, position INTEGER, rule VARCHAR)")
     for judgement in judged:
         rule = judgement.rule
         if rule.scope == "row" and rule.severity == "critical" and judgement.failing:
-            query = str(judgement.rows_query).rstrip().rstrip(";")
             connection.execute(
-                f"INSERT INTO broken_rule SELECT source_row, $position, $rule FROM ({query})",  # noqa: S608  # GX's own query
+                f"INSERT INTO broken_rule SELECT source_row, $position, $rule FROM ({judgement.rows_query})",  # noqa: S608  # GX's own query
                 {"position": rule.position, "rule": rule.name},
             )
     connection.execute(

@@ -14,9 +14,13 @@ Why an own engine (GX 1.24 knows no DuckDB):
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +29,16 @@ from great_expectations.core.batch import Batch
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.expectations.metadata_types import FailureSeverity
+from great_expectations.validator.metrics_calculator import MetricsCalculator
+from great_expectations.validator.validation_graph import ValidationGraph
 from great_expectations.validator.validator import Validator
+
+from registry_pipeline.errors import RunFailed
+from registry_pipeline.storage import raise_if_disk_full
 
 if TYPE_CHECKING:
     import duckdb
-    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.validator.validator import ValidationDependencies
 
     from registry_pipeline.validate.suites import Rule
 
@@ -44,6 +52,9 @@ RESULT_FORMAT = {
 }
 """Counts and the query of the offending rows; never a value."""
 
+_ROWS_QUERY = ".unexpected_index_query"
+"""Ending of the metric that is the query of the offending rows."""
+
 _VALUES = (".unexpected_values", ".unexpected_index_list", ".unexpected_rows")
 """Endings of the metrics that would hold values of rows."""
 
@@ -51,8 +62,9 @@ _VALUES = (".unexpected_values", ".unexpected_index_list", ".unexpected_rows")
 class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
     """Evaluates metrics on one open DuckDB connection, and never fetches a value of a row."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, columns: Sequence[str]) -> None:
         super().__init__(engine=engine)
+        self._columns = [{"name": column, "type": sa.types.NullType()} for column in columns]
         types = {name: kind for name, kind in vars(sa.types).items() if isinstance(kind, type)}
         self.dialect_module = SimpleNamespace(DremioDialect=True, name="duckdb", **types)  # type: ignore[assignment]  # stands in for a module
 
@@ -73,12 +85,21 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         metrics: dict[Any, Any] | None = None,
         runtime_configuration: dict[str, Any] | None = None,
     ) -> dict[Any, Any]:
-        """As the base, but for metrics that hold values, which are empty."""
+        """As the base, but for metrics that hold values, which are empty, and for columns, which are known."""
         asked = list(metrics_to_resolve)
-        values = {metric.id: [] for metric in asked if metric.metric_name.endswith(_VALUES)}
-        counted = [metric for metric in asked if metric.id not in values]
+        known: dict[Any, Any] = {metric.id: [] for metric in asked if metric.metric_name.endswith(_VALUES)}
+        # GX would ask SQLAlchemy to reflect the table, which fails on DuckDB 2 and costs four queries.
+        known |= {metric.id: self._columns for metric in asked if metric.metric_name == "table.column_types"}
+        # Writing down the query of the offending rows costs more than counting them: it waits until there are some.
+        known |= {metric.id: metric for metric in asked if metric.metric_name.endswith(_ROWS_QUERY)}
+        counted = [metric for metric in asked if metric.id not in known]
         found = super().resolve_metrics(counted, metrics, runtime_configuration) if counted else {}
-        return {**found, **values}
+        return {**found, **known}
+
+    def rows_query(self, metric: Any, metrics: dict[Any, Any]) -> str:
+        """The query of the rows that break a rule, from its metric and those already resolved."""
+        found = super().resolve_metrics([metric], metrics, {"result_format": RESULT_FORMAT})
+        return str(found[metric.id]).rstrip().rstrip(";")
 
 
 @cache
@@ -102,50 +123,119 @@ def ephemeral_context() -> Any:
     return context
 
 
-@contextmanager
-def batch_of(connection: duckdb.DuckDBPyConnection, view: str) -> Iterator[Validator]:
-    """GX on one view or table of a DuckDB connection (not a temporary one: GX has a cursor of its own)."""
-    import duckdb_engine
+@dataclass(frozen=True)
+class _Plan:
+    """An expectation with its limits filled in, the metrics that it needs, and what those need in turn."""
 
-    cursor = connection.cursor()
-    engine = sa.create_engine(
-        "duckdb://", creator=lambda: duckdb_engine.ConnectionWrapper(cursor), poolclass=sa.pool.StaticPool
-    )
-    try:
-        execution = DuckDBExecutionEngine(engine)
-        yield Validator(
-            execution_engine=execution,
-            data_context=ephemeral_context(),  # which knows that there are to be no progress bars
-            batches=[Batch(data=SqlAlchemyBatchData(execution_engine=execution, table_name=view))],  # type: ignore[arg-type]  # GX's own union is narrower than its code
-        )
-    finally:
-        engine.dispose()
+    expectation: Any
+    dependencies: ValidationDependencies
+    edges: tuple[Any, ...]
 
 
-def _configuration(rule: Rule) -> ExpectationConfiguration:
-    return ExpectationConfiguration(
-        type=rule.type, kwargs=dict(rule.kwargs), meta=dict(rule.meta), severity=FailureSeverity(rule.severity)
-    )
+@dataclass(frozen=True)
+class Result:
+    """What GX found for one rule: whether it holds, the limits it ran with, and counts; never a value."""
+
+    passed: bool
+    kwargs: Mapping[str, Any]
+    found: Mapping[str, Any]
+    rows_query: str | None = field(default=None, repr=False)
 
 
 def evaluate(
-    connection: duckdb.DuckDBPyConnection,
-    view: str,
-    rules: Sequence[Rule],
-    parameters: Mapping[str, Any],
-) -> list[ExpectationValidationResult]:
+    connection: duckdb.DuckDBPyConnection, view: str, rules: Sequence[Rule], parameters: Mapping[str, Any]
+) -> list[Result]:
     """Judge a view by rules.
 
+    The steps are those of GX's own `Validator.graph_validate`, but what GX works out anew for every run, and what
+    costs more than the queries on a small feed, is kept: which metrics an expectation needs.
+
     Args:
-        connection: holds the view.
+        connection: holds the view, which must not be a temporary one, because GX has a cursor of its own.
         view: what is judged.
         rules: with `{"$PARAMETER": name}` where a limit is a parameter.
         parameters: their values.
 
     Returns:
-        One result a rule, in GX's own order: match them on `meta`.
+        One result a rule, in the order of the rules.
+
+    Raises:
+        RunFailed: a rule could not be evaluated. DuckDB's message may quote a value, so only the rules are named.
     """
-    expectations = [_configuration(rule) for rule in rules]
-    with batch_of(connection, view) as validator:
-        ready = validator.process_expectations_for_validation(expectations, dict(parameters))
-        return validator.graph_validate(configurations=ready, runtime_configuration={"result_format": RESULT_FORMAT})
+    import duckdb_engine
+
+    context = ephemeral_context()
+    cursor = connection.cursor()
+    engine = sa.create_engine(
+        "duckdb://", creator=lambda: duckdb_engine.ConnectionWrapper(cursor), poolclass=sa.pool.StaticPool
+    )
+    try:
+        columns = [str(row[0]) for row in connection.execute(f'DESCRIBE "{view}"').fetchall()]
+        execution = DuckDBExecutionEngine(engine, columns)
+        batch = Batch(data=SqlAlchemyBatchData(execution_engine=execution, table_name=view))  # type: ignore[arg-type]  # GX's own union is narrower than its code
+        validator = Validator(execution_engine=execution, data_context=context, batches=[batch])
+        configurations = validator.process_expectations_for_validation(
+            [ExpectationConfiguration(r.type, dict(r.kwargs), meta={"rule": r.name}) for r in rules], dict(parameters)
+        )
+        planned = {c.meta["rule"]: _planned(c.type, json.dumps(c.kwargs)) for c in configurations}  # in GX's own order
+        plans = [planned[rule.name] for rule in rules]
+        graph = ValidationGraph(execution_engine=execution, edges=[edge for plan in plans for edge in plan.edges])
+        metrics, aborted = _resolve(graph, rules, view)
+        return [_result(plan, metrics, aborted, execution, rule) for plan, rule in zip(plans, rules, strict=True)]
+    finally:
+        engine.dispose()
+
+
+@lru_cache(maxsize=4096)
+def _planned(kind: str, kwargs: str) -> _Plan:
+    configuration = ExpectationConfiguration(type=kind, kwargs=json.loads(kwargs))
+    expectation = configuration.to_domain_obj()
+    no_data = DuckDBExecutionEngine(sa.create_engine("duckdb://", creator=_refuse_connection), [])
+    dependencies = expectation.get_validation_dependencies(
+        execution_engine=no_data, runtime_configuration={"result_format": RESULT_FORMAT}
+    )
+    graph = MetricsCalculator(execution_engine=no_data, show_progress_bars=False).build_metric_dependency_graph(
+        metric_configurations=dependencies.get_metric_configurations(),
+        runtime_configuration={"result_format": RESULT_FORMAT},
+    )
+    return _Plan(expectation, dependencies, tuple(graph.edges))
+
+
+def _refuse_connection() -> Any:
+    message = "a plan needs no data"
+    raise RuntimeError(message)
+
+
+def _resolve(graph: ValidationGraph, rules: Sequence[Rule], view: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Every metric of the graph, and those that could not be had."""
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)  # its messages quote what it failed on
+    metrics, aborted = graph.resolve(
+        runtime_configuration={"result_format": RESULT_FORMAT, "catch_exceptions": True}, show_progress_bars=False
+    )
+    if not metrics:
+        raise RunFailed(f"None of the {len(rules)} rules on {view} could be evaluated: see the suite and tables.py.")
+    return metrics, aborted
+
+
+def _result(
+    plan: _Plan, metrics: dict[Any, Any], aborted: Mapping[Any, Any], execution: DuckDBExecutionEngine, rule: Rule
+) -> Result:
+    needed = plan.dependencies.metric_configurations
+    missing = [configuration.id for configuration in needed.values() if configuration.id not in metrics]
+    if missing:
+        told = " ".join(str(info["exception_info"]) for info in aborted.values())
+        raise_if_disk_full(RuntimeError(told), Path())
+        kind = "DuckDB ran out of memory" if "Out of Memory" in told else "see the suite and the data dictionary"
+        raise RunFailed(f"The rule {rule.name} of {rule.suite} could not be evaluated: {kind}.")
+    provided = {name: metrics[configuration.id] for name, configuration in needed.items()}
+    judged = plan.expectation._validate(  # noqa: SLF001  # what an expectation is asked to implement; the public way plans anew
+        metrics={name: None if name.endswith(_ROWS_QUERY) else value for name, value in provided.items()},
+        runtime_configuration={"result_format": plan.dependencies.result_format},
+        execution_engine=execution,
+    )
+    found = judged.get("result", {})
+    rows_query = None
+    if rule.scope == "row" and found.get("unexpected_count"):
+        (waiting,) = [value for name, value in provided.items() if name.endswith(_ROWS_QUERY)]
+        rows_query = execution.rows_query(waiting, metrics)
+    return Result(bool(judged["success"]), plan.expectation.configuration.kwargs, found, rows_query)
