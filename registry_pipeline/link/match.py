@@ -1,0 +1,310 @@
+"""From person records to judged pairs: features, blocking, scoring in chunks, and the rules between score and join.
+
+What belongs here: running `sql/link_*.sql` and Splink over a night's person records, within bounded memory. What does
+not: what is compared and where thresholds lie (`model`), and groups of more than two records (`cluster`).
+
+Pairs are blocked here and not by Splink, because blocks are capped to a budget, pairs of two different verified NHS
+numbers are left out before anything is scored, and every rule's count is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry_pipeline.errors import RunFailed
+from registry_pipeline.link.model import (
+    BLOCKING_RULES,
+    CANDIDATE_RULES,
+    COMMON_ADDRESS_WORD,
+    COMPARISONS,
+    FREQUENCY_COLUMNS,
+    GENERATION_YEARS,
+    KEPT_WEIGHT,
+    LOCAL_MERGE,
+    MATCH_WEIGHT,
+    MOST_RECORDS_IN_A_BLOCK,
+    MOST_RECORDS_OF_A_NUMBER,
+    NEWBORN_DAYS,
+    POSSIBLE_MATCH_WEIGHT,
+    SAME_NHS_NUMBER,
+    BlockingRule,
+    LinkageModel,
+    level_numbers,
+    splink_settings,
+)
+from registry_pipeline.outcomes import Share
+from registry_pipeline.storage import Home, load_sql, scan
+
+if TYPE_CHECKING:
+    import duckdb
+
+PAIRS_IN_A_CHUNK = 500_000
+"""Pairs that are scored at a time: memory stays flat, and a chunk is large enough for two cores."""
+
+LINK_COLUMNS = (
+    "record_id", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
+    "alias_names", "birth_date", "sex", "address", "postcode", "phone", "email", "nhs_number",
+    "is_nhs_number_verified", "merged_into",
+)  # fmt: skip
+"""The columns of person_record that linkage reads, and no other."""
+
+
+@dataclass
+class Blocked:
+    """How pairs came about: pairs by rule, and by rule the values that were too common to block on."""
+
+    pairs: dict[str, int] = field(default_factory=dict)
+    values_left_out: dict[str, int] = field(default_factory=dict)
+
+
+def load_records(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share]) -> int:
+    """Make `link_record` from the shares of a night.
+
+    Returns:
+        Person records.
+
+    Raises:
+        RunFailed: there are none.
+    """
+    shown = [s for s in shares if s.feed == "patient"]
+    files = [home.staged("person_record", s.provider.provider, s.night) for s in shown]
+    if not files:
+        raise RunFailed("No provider's person records count for this night: run the stages before linking first.")
+    columns = ", ".join(LINK_COLUMNS)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW person_record AS SELECT {columns} FROM {scan(files)}")  # noqa: S608
+    _load_replaced_numbers(connection, home, shares)
+    _load_nicknames(connection)
+    return make_features(connection)
+
+
+def make_features(connection: duckdb.DuckDBPyConnection) -> int:
+    """Make `link_record` from the view `person_record` and the tables `nickname` and `replaced_number`."""
+    bound = {"most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER, "common_address_word": COMMON_ADDRESS_WORD}
+    run_script(connection, "link_features", bound)
+    frequencies = []
+    for column in FREQUENCY_COLUMNS:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE frequency_{column} AS SELECT {column}, count(*) / sum(count(*)) OVER ()"  # noqa: S608
+            f" AS tf_{column} FROM plain_record WHERE {column} IS NOT NULL GROUP BY {column}"
+        )
+        frequencies.append(f"LEFT JOIN frequency_{column} USING ({column})")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE link_record AS SELECT * FROM plain_record {' '.join(frequencies)}"  # noqa: S608
+    )
+    for table in ("numbered", "known_number", "given_form", "family_form", "address_form", "plain_record"):
+        connection.execute(f"DROP TABLE {table}")
+    for column in FREQUENCY_COLUMNS:
+        connection.execute(f"DROP TABLE frequency_{column}")
+    return int(connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0])
+
+
+def run_script(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> None:
+    """Run a SQL file of several statements, each with those of the parameters that it names."""
+    for statement in connection.extract_statements(load_sql(name)):
+        connection.execute(statement, {key: bound[key] for key in statement.named_parameters})
+
+
+def _load_replaced_numbers(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share]) -> None:
+    feed = "nhs_number_replacement"
+    files = [home.staged(feed, s.provider.provider, n, feed) for s in shares if s.feed == feed for n in s.nights]
+    source = scan(files) if files else "(SELECT NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS replaced_by, NULL::DATE AS start_date LIMIT 0)"  # noqa: E501
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW nhs_number_replacement AS SELECT * FROM {source}")  # noqa: S608
+    connection.execute(load_sql("link_replaced_numbers"))
+
+
+def _load_nicknames(connection: duckdb.DuckDBPyConnection) -> None:
+    """The table `nickname`: a name, and each name that it is short for or a form of."""
+    import csv
+    from importlib import resources
+
+    import pyarrow as pa
+
+    with resources.files("nicknames").joinpath("names.csv").open(encoding="utf-8") as file:
+        rows = [(row["name2"].upper(), row["name1"].upper()) for row in csv.DictReader(file)]
+    nicknames = pa.table({"name": [name for name, _ in rows], "canonical": [canonical for _, canonical in rows]})
+    connection.register("nickname_rows", nicknames)
+    connection.execute("CREATE OR REPLACE TEMP TABLE nickname AS SELECT DISTINCT * FROM nickname_rows")
+    connection.unregister("nickname_rows")
+
+
+def filled_columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Columns of person_record that hold at least one value tonight."""
+    columns = {
+        "given_name": "given_name", "family_name": "family_name", "birth_date": "birth_digits", "sex": "sex",
+        "postcode": "postcode", "address": "address_key", "phone": "phone", "email": "email",
+        "nhs_number": "current_nhs_number",
+    }  # fmt: skip
+    counts = ", ".join(f"count({column})" for column in columns.values())
+    found = connection.execute(f"SELECT {counts} FROM link_record").fetchall()[0]  # noqa: S608  # own names
+    return {name for name, count in zip(columns, found, strict=True) if count}
+
+
+def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
+    """Make `candidate_pair` (id_l, id_r, rule): pairs worth scoring, each once, with the first rule that found it."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE found_pair (id_l INTEGER, id_r INTEGER, rule UTINYINT)")
+    run_script(connection, "link_deterministic_pairs", {})
+    blocked = Blocked()
+    for rule in BLOCKING_RULES:
+        left_out = _block_by(connection, rule)
+        if left_out:
+            blocked.values_left_out[rule.name] = left_out
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE candidate_pair AS"
+        " SELECT id_l, id_r, min(rule) AS rule FROM found_pair GROUP BY id_l, id_r ORDER BY id_l"
+    )
+    connection.execute("DROP TABLE found_pair")
+    counts = connection.execute("SELECT rule, count(*) FROM candidate_pair GROUP BY rule ORDER BY rule").fetchall()
+    blocked.pairs = {CANDIDATE_RULES[rule]: int(pairs) for rule, pairs in counts}
+    return blocked
+
+
+def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule) -> int:
+    """Add a rule's pairs to `found_pair`; returns how many values were too common to block on."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE block_key AS"  # noqa: S608  # the rules are code
+        f" SELECT hash(unnest(list_distinct({rule.keys}))) AS key, id, number_id, is_verified FROM link_record"
+    )
+    sizes = connection.execute(
+        "SELECT size, count(*) FROM (SELECT count(*) AS size FROM block_key WHERE key IS NOT NULL GROUP BY key"
+        " HAVING count(*) > 1) GROUP BY size ORDER BY size"
+    ).fetchall()
+    records = connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0]
+    cap, left_out = _largest_block(sizes, rule.pairs_per_record * records)
+    if cap:
+        bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": cap}
+        run_script(connection, "link_blocked_pairs", bound)
+    connection.execute("DROP TABLE block_key")
+    return left_out
+
+
+def _largest_block(sizes: Sequence[tuple[int, int]], budget: float) -> tuple[int, int]:
+    """The largest block size that keeps all pairs within the budget, and how many values have larger blocks."""
+    cap, pairs, left_out = 0, 0.0, 0
+    for size, blocks in sizes:
+        pairs += blocks * size * (size - 1) / 2
+        if pairs <= budget and size <= MOST_RECORDS_IN_A_BLOCK:
+            cap = size
+        else:
+            left_out += blocks
+    return cap, left_out
+
+
+class Scorer:
+    """Scores pairs of `link_record` with Splink and one model's numbers, a chunk at a time."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, model: LinkageModel, comparisons: Sequence[str], records: int
+    ) -> None:
+        from splink import DuckDBAPI, Linker
+
+        self._connection = connection
+        self._comparisons = [c.name for c in COMPARISONS if c.name in comparisons and c.name in model.comparisons]
+        self._api = DuckDBAPI(connection=connection)
+        settings = splink_settings(model, self._comparisons, records)
+        self._linker = Linker(self._api.register("link_record"), settings)
+        # Splink tells each step on the terminal, where it would stand between the progress bars.
+        logging.getLogger("splink").setLevel(logging.WARNING)
+
+    def score(self, pairs: str, then: Callable[[], Any]) -> Any:
+        """Score the pairs of a table (id_l, id_r, rule); `then` finds them in the view `scored`."""
+        connection = self._connection
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE chunk_pair AS"  # noqa: S608  # own names
+            f" SELECT id_l AS join_key_l, id_r AS join_key_r, rule AS match_key FROM {pairs}"
+        )
+        blocked = self._api.register("chunk_pair")
+        self._linker.table_management.register_blocked_pairs_for_predict(blocked)
+        predictions = self._linker.inference.predict(warning_mode="never")
+        try:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW scored AS {self._named(predictions.physical_name)}"  # own names
+            )
+            return then()
+        finally:
+            connection.execute("DROP VIEW IF EXISTS scored")
+            predictions.drop_table_from_database_and_remove_from_cache()
+            self._linker.table_management.invalidate_cache()
+
+    def _named(self, table: str) -> str:
+        """Splink's result with one column a comparison, and its levels and weights as maps."""
+        every = [f"gamma_{c.name}" if c.name in self._comparisons else "-1" for c in COMPARISONS]
+        gammas = ", ".join(f"{gamma} AS {c.name}_level" for gamma, c in zip(every, COMPARISONS, strict=True))
+        names = ", ".join(f"'{name}'" for name in self._comparisons)
+        levels = ", ".join(f"gamma_{name}::TINYINT" for name in self._comparisons)
+        weights = ", ".join(self._weight(name) for name in self._comparisons)
+        return (
+            f"SELECT id_l, id_r, match_key AS rule, match_weight, match_probability, {gammas},"  # noqa: S608  # own names
+            f" map([{names}], [{levels}]) AS comparison_levels, map([{names}], [{weights}]) AS comparison_weights"
+            f" FROM {table}"
+        )
+
+    def _weight(self, name: str) -> str:
+        by_frequency = any(level.frequency_of for c in COMPARISONS if c.name == name for level in c.levels)
+        return f"(mw_{name} + mw_tf_adj_{name})::FLOAT" if by_frequency else f"mw_{name}::FLOAT"
+
+
+def judge_pairs(
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    comparisons: Sequence[str],
+    folder: Path,
+) -> list[Path]:
+    """Score and judge every candidate pair, a chunk at a time.
+
+    Args:
+        connection: holds `link_record` and `candidate_pair`.
+        model: the numbers.
+        comparisons: those that can say something tonight.
+        folder: where the parts go, one Parquet file a chunk.
+
+    Returns:
+        The parts: columns of `linked_pair`, and the numbers `id_l` and `id_r` of `link_record`.
+    """
+    records, pairs = connection.execute(
+        "SELECT (SELECT count(*) FROM link_record), (SELECT count(*) FROM candidate_pair)"
+    ).fetchall()[0]
+    scorer = Scorer(connection, model, comparisons, records)
+    set_levels(connection)
+    chunks = max(1, -(-pairs // PAIRS_IN_A_CHUNK))
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for chunk in range(chunks):
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE chunk AS"
+            " SELECT * FROM candidate_pair WHERE rowid * $chunks // greatest($pairs, 1) = $chunk",
+            {"chunks": chunks, "pairs": pairs, "chunk": chunk},
+        )
+        part = folder / f"part_{chunk:04}.parquet"
+        scorer.score("chunk", lambda part=part: _write_part(connection, part))
+        parts.append(part)
+    for table in ("chunk", "chunk_pair"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    return parts
+
+
+def _write_part(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+    place = str(part).replace("'", "''")
+    bound = {
+        "match_weight": MATCH_WEIGHT,
+        "possible_match_weight": POSSIBLE_MATCH_WEIGHT,
+        "kept_weight": KEPT_WEIGHT,
+        "generation_years": GENERATION_YEARS,
+        "newborn_days": NEWBORN_DAYS,
+    }
+    connection.execute(f"COPY ({load_sql('link_decide')}) TO '{place}' (FORMAT parquet, COMPRESSION lz4)", bound)
+
+
+def set_levels(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let SQL speak of levels by name: the variable `level`, comparison to level to Splink's number."""
+    structs = [
+        f"'{name}': {{{', '.join(f'{level!r}: {number}' for level, number in levels.items())}}}"
+        for name, levels in level_numbers().items()
+    ]
+    connection.execute(f"SET VARIABLE level = {{{', '.join(structs)}}}")
+
+
+__all__ = ["LOCAL_MERGE", "SAME_NHS_NUMBER", "Blocked", "Scorer", "block", "judge_pairs", "load_records"]

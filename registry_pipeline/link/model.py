@@ -1,0 +1,520 @@
+"""What is compared, what is blocked on and where the thresholds lie, each named by meaning; and the models' numbers.
+
+What belongs here: comparisons and their levels as Splink creators, blocking rules, training blocks, thresholds with
+their reasons, and reading and writing a model's numbers (prior, m and u per level). What does not: how numbers are
+learned (`train`), how pairs are made and judged (`match`), and any number that was learned from data.
+
+A saved model holds numbers only, by comparison and level name. Splink's own JSON is SQL of one engine and is wrong
+without an error on another one, so conditions stay in code, and `COMPARISON_CODE_VERSION` says which code they fit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from registry_pipeline.config import Configuration
+from registry_pipeline.errors import BadInput
+from registry_pipeline.storage import read_json
+
+COMPARISON_CODE_VERSION = 1
+"""Raised whenever a level's meaning changes: numbers learned for another meaning must not be used."""
+
+# Thresholds ---------------------------------------------------------------------------------------------------------
+
+MATCH_WEIGHT = 10.0
+"""At or above: joined without review. Odds of 1024 to 1 (probability 0.999), the floor under the 99.9% pair precision
+that NHS linkage is designed for (nhs-facts 3.4); the rules of `sql/link_decide.sql` come on top of it."""
+
+POSSIBLE_MATCH_WEIGHT = 0.0
+"""At or above and below MATCH_WEIGHT: more likely one person than not, but not safe; queued for review."""
+
+KEPT_WEIGHT = -4.0
+"""Pairs below (odds under 1 to 16) are counted and not kept: nobody would review them, and they are the most."""
+
+BRIDGE_WEIGHT = 16.0
+"""What one probabilistic link needs to join two groups that are both large: a wrong bridge merges two whole histories,
+and true groups of one person have many links between them (odds of 65,536 to 1)."""
+
+LARGE_GROUP = 4
+"""Records from which on a group counts as large for BRIDGE_WEIGHT: a person's usual number of providers, 2 to 3, is
+below it."""
+
+GENERATION_YEARS = 14
+"""Two records of one name whose birth years lie at least this far apart may be parent and child."""
+
+NEWBORN_DAYS = 366
+"""A record without given name of a child born this recently may be either of two twins (nhs-facts 1.8)."""
+
+MOST_RECORDS_OF_A_NUMBER = 60
+"""An NHS number in more records than this is a placeholder that looks valid; it neither blocks nor decides."""
+
+COMMON_ADDRESS_WORD = 0.02
+"""Words in a larger share of addresses (street, town, county) say nothing about the home; house numbers stay."""
+
+# Comparisons --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Level:
+    """One degree of agreement.
+
+    Attributes:
+        name: what it means.
+        sql: condition over `<column>_l` and `<column>_r` of `link_record`; "ELSE" for the last.
+        typical_m: share of true pairs that fall into it in ordinary data; where EM starts, and what smooths it.
+        frequency_of: column whose term frequency (of the night, never stored) takes the place of u.
+        is_step: one step of more or less of the same agreement, so that it must weigh between its neighbours; a swap
+            or a nickname is agreement of another kind, whose weight has no order among them.
+    """
+
+    name: str
+    sql: str
+    typical_m: float
+    frequency_of: str | None = None
+    is_step: bool = True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison: levels from the closest agreement to none.
+
+    Attributes:
+        missing: condition under which nothing can be said.
+        columns: person_record columns that must hold something for the comparison to be of use (any of them).
+    """
+
+    name: str
+    missing: str
+    levels: tuple[Level, ...]
+    columns: tuple[str, ...]
+
+    def gamma(self, level: str) -> int:
+        """Splink's number of a level: the last is 0, a missing side is -1."""
+        names = [each.name for each in self.levels]
+        return len(names) - 1 - names.index(level)
+
+
+_SWAPPED = "list_contains(family_forms_r, given_name_l) AND list_contains(family_forms_l, given_name_r)"
+_SWAPPED_FAMILY = "list_contains(given_forms_r, family_name_l) AND list_contains(given_forms_l, family_name_r)"
+
+COMPARISONS: tuple[Comparison, ...] = (
+    Comparison(
+        "given_name",
+        "given_name_l IS NULL OR given_name_r IS NULL",
+        (
+            Level("same", "given_name_l = given_name_r", 0.80, "given_name"),
+            # A nickname, one of several names, the middle name in daily use, or an alias.
+            Level(
+                "variant",
+                "list_has_any(given_forms_l, given_names_r) OR list_has_any(given_names_l, given_forms_r)",
+                0.06,
+                is_step=False,
+            ),
+            Level("swapped", _SWAPPED, 0.015, is_step=False),
+            Level("one_edit", "least(length(given_name_l), length(given_name_r)) >= 3"
+                  " AND damerau_levenshtein(given_name_l, given_name_r) <= 1", 0.05),
+            Level("close", "names_sound_alike(given_sound_l, given_sound_r, given_name_l, given_name_r)"
+                  " OR names_are_close(given_name_l, given_name_r)", 0.03),
+            Level("initial", "least(length(given_name_l), length(given_name_r)) = 1"
+                  " AND given_name_l[1] = given_name_r[1]", 0.015, is_step=False),
+            Level("different", "ELSE", 0.03),
+        ),
+        ("given_name",),
+    ),
+    Comparison(
+        "family_name",
+        "family_name_l IS NULL OR family_name_r IS NULL",
+        (
+            Level("same", "family_name_l = family_name_r", 0.82, "family_name"),
+            Level("swapped", _SWAPPED_FAMILY, 0.015, is_step=False),
+            # A previous name, one part of a double name, or an alias.
+            Level("shared_part", "list_has_any(family_forms_l, family_forms_r)", 0.03, is_step=False),
+            Level("one_edit", "least(length(family_name_l), length(family_name_r)) >= 3"
+                  " AND damerau_levenshtein(family_name_l, family_name_r) <= 1", 0.05),
+            Level("close", "names_sound_alike(family_sound_l, family_sound_r, family_name_l, family_name_r)"
+                  " OR names_are_close(family_name_l, family_name_r)", 0.03),
+            Level("different", "ELSE", 0.055),
+        ),
+        ("family_name",),
+    ),
+    Comparison(
+        "birth_date",
+        "birth_digits_l IS NULL OR birth_digits_r IS NULL",
+        (
+            Level("same", "birth_digits_l = birth_digits_r", 0.93, "birth_digits"),
+            Level(
+                "day_month_swapped",
+                "birth_digits_l[1:4] = birth_digits_r[1:4] AND birth_digits_l[5:6] = birth_digits_r[7:8]"
+                " AND birth_digits_l[7:8] = birth_digits_r[5:6]",
+                0.01,
+            ),
+            Level("one_digit", "damerau_levenshtein(birth_digits_l, birth_digits_r) <= 1", 0.03),
+            Level(
+                "two_parts",
+                "(birth_digits_l[1:4] = birth_digits_r[1:4])::INTEGER + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER"
+                " + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
+                0.015,
+            ),
+            Level("different", "ELSE", 0.015),
+        ),
+        ("birth_date",),
+    ),
+    Comparison(
+        "sex",
+        "sex_l IS NULL OR sex_r IS NULL",
+        (Level("same", "sex_l = sex_r", 0.99), Level("different", "ELSE", 0.01)),
+        ("sex",),
+    ),
+    # Postcode and address are one comparison: they agree and disagree together, and twice the weight of one home
+    # would join households.
+    Comparison(
+        "home",
+        "(postcode_l IS NULL OR postcode_r IS NULL) AND (address_words_l IS NULL OR address_words_r IS NULL)",
+        (
+            Level(
+                "same_address",
+                "address_overlap(address_words_l, address_words_r) >= 0.8"
+                " AND coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 2, true)",
+                0.55,
+                "address_key",
+            ),
+            Level("same_postcode", "postcode_l = postcode_r", 0.15, "postcode"),
+            Level(
+                "similar",
+                "coalesce(address_overlap(address_words_l, address_words_r) >= 0.5, false)"
+                " OR coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 1, false)",
+                0.10,
+            ),
+            Level("different", "ELSE", 0.20),
+        ),
+        ("postcode", "address"),
+    ),
+    Comparison(
+        "phone",
+        "phone_l IS NULL OR phone_r IS NULL",
+        (
+            Level("same", "phone_l = phone_r", 0.60, "phone"),
+            Level("one_digit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.05),
+            Level("different", "ELSE", 0.35),
+        ),
+        ("phone",),
+    ),
+    Comparison(
+        "email",
+        "email_l IS NULL OR email_r IS NULL",
+        (
+            Level("same", "email_l = email_r", 0.70, "email"),
+            Level("close", "jaro_winkler_similarity(email_l, email_r) >= 0.92", 0.05),
+            Level("different", "ELSE", 0.25),
+        ),
+        ("email",),
+    ),
+    Comparison(
+        "nhs_number",
+        "current_nhs_number_l IS NULL OR current_nhs_number_r IS NULL",
+        (
+            # Replacement chains have been followed: a superseded number equals the one that replaced it.
+            Level("same", "current_nhs_number_l = current_nhs_number_r", 0.985, "current_nhs_number"),
+            Level("one_digit", "damerau_levenshtein(current_nhs_number_l, current_nhs_number_r) <= 1", 0.005),
+            Level("different", "ELSE", 0.01),
+        ),
+        ("nhs_number",),
+    ),
+)  # fmt: skip
+"""Every comparison, in the order of `registry explain`. GP practice is none: a household shares it."""
+
+FREQUENCY_COLUMNS: tuple[str, ...] = tuple(
+    dict.fromkeys(level.frequency_of for c in COMPARISONS for level in c.levels if level.frequency_of)
+)
+"""Columns whose term frequencies are counted each night and never stored."""
+
+
+def comparison_named(name: str) -> Comparison:
+    """One comparison by its name."""
+    return next(c for c in COMPARISONS if c.name == name)
+
+
+def level_numbers() -> dict[str, dict[str, int]]:
+    """Comparison to level to Splink's number, for SQL that speaks of levels by name."""
+    return {c.name: {level.name: c.gamma(level.name) for level in c.levels} for c in COMPARISONS}
+
+
+# Blocking -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BlockingRule:
+    """Records that share a key are compared.
+
+    Attributes:
+        name: by meaning.
+        keys: SQL over `link_record`: a list of texts, one per key; NULL keys never block.
+        pairs_per_record: the rule's budget. Its largest blocks are left out until the pairs fit: values that very many
+            records share tell nobody apart. Loose rules serve small data in full and rare values in large data.
+    """
+
+    name: str
+    keys: str
+    pairs_per_record: float
+
+
+MOST_RECORDS_IN_A_BLOCK = 500
+"""No rule compares a larger block, whatever its budget."""
+
+_TIGHT, _LOOSE = 8.0, 2.0
+
+BLOCKING_RULES: tuple[BlockingRule, ...] = (
+    BlockingRule("name_and_birth_date", "list_transform(name_words, lambda w: w || birth_digits)", _TIGHT),
+    BlockingRule("sound_and_birth_date", "list_transform([given_sound, family_sound], lambda w: w || birth_digits)", _TIGHT),
+    BlockingRule("names_and_birth_year", "[names_key || birth_digits[1:4]]", _TIGHT),
+    BlockingRule("names_and_birthday", "[names_key || birth_digits[5:8]]", _TIGHT),
+    BlockingRule("names_and_postcode", "[names_key || postcode]", _TIGHT),
+    BlockingRule("postcode_and_birth_date", "[postcode || birth_digits]", _TIGHT),
+    BlockingRule("given_name_and_postcode", "list_transform(given_words, lambda w: w || postcode)", _TIGHT),
+    BlockingRule("given_name_and_address", "list_transform(given_words, lambda w: w || address_key)", _TIGHT),
+    BlockingRule("address_and_birth_date", "[address_key || birth_digits]", _TIGHT),
+    BlockingRule("postcode_and_birth_year_and_month", "[postcode || birth_digits[1:6]]", _LOOSE),
+    BlockingRule("phone_and_name", "list_transform(name_words, lambda w: w || phone)", _TIGHT),
+    BlockingRule("phone_and_birth_date", "[phone || birth_digits]", _TIGHT),
+    BlockingRule("email", "[email]", _LOOSE),
+    BlockingRule("sounds_and_birth_year", "[given_sound || '|' || family_sound || birth_digits[1:4]]", _LOOSE),
+    BlockingRule("sounds_and_birthday", "[given_sound || '|' || family_sound || birth_digits[5:8]]", _LOOSE),
+    BlockingRule("family_name_and_birth_year_and_postcode", "[family_sound || birth_digits[1:4] || postcode]", _LOOSE),
+    BlockingRule("given_name_and_birthday_and_district", "list_transform(given_words, lambda w: w || birth_digits[5:8] || postcode_district)", _LOOSE),
+    BlockingRule("given_name_and_birth_month_and_district", "list_transform(given_words, lambda w: w || birth_digits[1:6] || postcode_district)", _LOOSE),
+    # These are for small data, and for rare values in large data.
+    BlockingRule("names", "[names_key]", _LOOSE),
+    BlockingRule("sounds", "[given_sound || '|' || family_sound]", _LOOSE),
+    BlockingRule("birth_date", "[birth_digits]", _LOOSE),
+    BlockingRule("phone", "[phone]", _LOOSE),
+    BlockingRule("address", "[address_key]", _LOOSE),
+)  # fmt: skip
+
+SAME_NHS_NUMBER = "same_nhs_number"
+LOCAL_MERGE = "local_merge"
+CANDIDATE_RULES: tuple[str, ...] = (LOCAL_MERGE, SAME_NHS_NUMBER, *(rule.name for rule in BLOCKING_RULES))
+"""Names of `linked_pair.blocking_rule`: the two deterministic sources of pairs come first."""
+
+
+@dataclass(frozen=True)
+class TrainingBlock:
+    """Pairs that EM learns m from: those that agree on `key`; comparisons of the key's own columns learn elsewhere."""
+
+    name: str
+    key: str
+    says_nothing_of: tuple[str, ...]
+
+
+TRAINING_BLOCKS: tuple[TrainingBlock, ...] = (
+    TrainingBlock("same_nhs_number", "current_nhs_number", ("nhs_number",)),
+    TrainingBlock("same_birth_date", "birth_digits", ("birth_date",)),
+    TrainingBlock("same_names", "given_name || '|' || family_name", ("given_name", "family_name")),
+    TrainingBlock("same_given_name_and_postcode", "given_name || '|' || postcode", ("given_name", "home")),
+    TrainingBlock("same_given_name_and_phone", "given_name || '|' || phone", ("given_name", "phone")),
+    TrainingBlock("same_email", "email", ("email",)),
+)
+
+# Numbers ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LevelNumbers:
+    """m: share of true pairs in the level; u: share of other pairs."""
+
+    m: float
+    u: float
+
+    @property
+    def weight(self) -> float:
+        """Match weight, log base 2 of m over u."""
+        return math.log2(self.m / self.u)
+
+
+@dataclass(frozen=True)
+class LinkageModel:
+    """The numbers of one version.
+
+    Attributes:
+        matches_per_record: true pairs for each person record; what the prior is made from, for any number of records.
+        comparisons: comparison to level to its numbers; comparisons that were not trained are absent.
+        trained_on: record and pair counts, columns and blocks; never a value.
+    """
+
+    version: str
+    matches_per_record: float
+    comparisons: Mapping[str, Mapping[str, LevelNumbers]]
+    trained_at: datetime | None = None
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def prior(self, records: int) -> float:
+        """Probability that two of so many records, drawn at random, are one person.
+
+        The number of true pairs grows with the records, the number of pairs with their square: a prior learned on one
+        size must not be used on another as it stands.
+        """
+        return min(0.5, max(2.0 * self.matches_per_record / max(records - 1, 1), 1e-12))
+
+    def as_json(self) -> dict[str, Any]:
+        """What is saved."""
+        return {
+            "version": self.version,
+            "comparison_code_version": COMPARISON_CODE_VERSION,
+            "trained_at": self.trained_at.isoformat(timespec="seconds") if self.trained_at else None,
+            "prior": {
+                "matches_per_record": round(self.matches_per_record, 6),
+                "at_training": self.prior(int(self.trained_on.get("records", 2))),
+            },
+            "term_frequencies": {
+                c.name: {level.name: level.frequency_of for level in c.levels if level.frequency_of}
+                for c in COMPARISONS
+                if c.name in self.comparisons
+            },
+            "comparisons": {
+                name: {level: {"m": numbers.m, "u": numbers.u} for level, numbers in levels.items()}
+                for name, levels in self.comparisons.items()
+            },
+            "trained_on": dict(self.trained_on),
+        }
+
+
+def untrained_model(comparisons: Collection[str]) -> LinkageModel:
+    """Where training begins: typical m, and u that only keeps the order of the levels."""
+    numbers = {}
+    for name in comparisons:
+        levels = comparison_named(name).levels
+        numbers[name] = {
+            level.name: LevelNumbers(level.typical_m, 0.02 / len(levels) if level.sql != "ELSE" else 0.98)
+            for level in levels
+        }
+    return LinkageModel("untrained", 0.5, numbers)
+
+
+def filled_comparisons(columns: Collection[str]) -> tuple[str, ...]:
+    """Comparisons that can say something where these person_record columns hold values."""
+    return tuple(c.name for c in COMPARISONS if any(column in columns for column in c.columns))
+
+
+def splink_settings(model: LinkageModel, comparisons: Collection[str], records: int) -> Any:
+    """Splink's settings for these comparisons, with the model's numbers and the prior for so many records.
+
+    Pairs are blocked by `match` (capped blocks, no pair twice), so no blocking rule stands in the settings.
+    """
+    import splink.comparison_library as comparison_library
+    from splink import SettingsCreator
+
+    return SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="id",
+        comparisons=[
+            comparison_library.CustomComparison(
+                output_column_name=c.name, comparison_levels=_splink_levels(c, model.comparisons[c.name])
+            )
+            for c in COMPARISONS
+            if c.name in comparisons and c.name in model.comparisons
+        ],
+        probability_two_random_records_match=model.prior(records),
+        retain_matching_columns=True,  # Splink leaves the levels out without it
+        retain_intermediate_calculation_columns=True,
+        linker_uid=f"registry_{model.version}",
+    )
+
+
+def _splink_levels(comparison: Comparison, numbers: Mapping[str, LevelNumbers]) -> list[Any]:
+    import splink.comparison_level_library as level_library
+
+    made: list[Any] = [
+        level_library.CustomLevel(comparison.missing, label_for_charts="missing").configure(is_null_level=True)
+    ]
+    for level in comparison.levels:
+        options: dict[str, Any] = {"m_probability": numbers[level.name].m, "u_probability": numbers[level.name].u}
+        if level.frequency_of:
+            # The level's own u is what the frequency stands for, also where the level is more than plain equality.
+            options |= {"tf_adjustment_column": level.frequency_of, "disable_tf_exact_match_detection": True}
+        made.append(level_library.CustomLevel(level.sql, label_for_charts=level.name).configure(**options))
+    return made
+
+
+def load_model(path: Path) -> LinkageModel:
+    """Read a saved model.
+
+    Raises:
+        BadInput: the file is no model, or one for other comparisons than this code's.
+    """
+    try:
+        content = read_json(path)
+        if content["comparison_code_version"] != COMPARISON_CODE_VERSION:
+            raise BadInput(
+                f"The linkage model {path} was trained for comparisons of version {content['comparison_code_version']},"
+                f" this code compares by version {COMPARISON_CODE_VERSION}: run `registry train` for a new model."
+            )
+        comparisons = {
+            name: {level.name: _numbers(saved[level.name]) for level in comparison_named(name).levels}
+            for name, saved in content["comparisons"].items()
+        }
+        return LinkageModel(
+            version=str(content["version"]),
+            matches_per_record=float(content["prior"]["matches_per_record"]),
+            comparisons=comparisons,
+            trained_at=datetime.fromisoformat(content["trained_at"]) if content.get("trained_at") else None,
+            trained_on=content.get("trained_on", {}),
+        )
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as problem:
+        raise BadInput(
+            f"{path} is not a linkage model that this code can read ({type(problem).__name__}): name another version"
+            " as `model` in registry.yaml, or run `registry train`."
+        ) from problem
+
+
+def _numbers(saved: Mapping[str, float]) -> LevelNumbers:
+    m, u = float(saved["m"]), float(saved["u"])
+    if not (0 < m <= 1 and 0 < u <= 1):
+        raise ValueError("m and u lie above 0 and not above 1")
+    return LevelNumbers(m, u)
+
+
+def saved_versions(folder: Path) -> list[tuple[str, Path]]:
+    """Versions in a folder (`v0001`, `v0002`, ...), the newest first."""
+    found = [p for p in folder.glob("v*.json") if re.fullmatch(r"v[0-9]+", p.stem)]
+    return [(p.stem, p) for p in sorted(found, key=lambda p: int(p.stem[1:]), reverse=True)]
+
+
+def choose_model(configuration: Configuration, columns: Collection[str]) -> LinkageModel:
+    """The model of the night: the one that the deployment names, else the newest that fits what is delivered.
+
+    Args:
+        configuration: says where models lie, and may name one.
+        columns: person_record columns that hold values tonight.
+
+    Raises:
+        BadInput: the named version is not there, or no model can be read.
+    """
+    folder = configuration.models
+    versions = saved_versions(folder)
+    named = configuration.deployment.model
+    if named is not None:
+        path = dict(versions).get(named, folder / f"{named}.json")
+        if not path.is_file():
+            there = ", ".join(version for version, _ in versions) or "none"
+            raise BadInput(f"There is no linkage model {named!r} in {folder} (there: {there}): see `model` in registry.yaml.")
+        return load_model(path)
+    readable = _readable(versions)
+    if not readable:
+        raise BadInput(f"There is no linkage model for this code in {folder}: run `registry train` on a night first.")
+    wanted = set(filled_comparisons(columns))
+    return next((model for model in readable if wanted <= set(model.comparisons)), readable[0])
+
+
+def _readable(versions: Sequence[tuple[str, Path]]) -> list[LinkageModel]:
+    models = []
+    for _, path in versions:
+        try:
+            models.append(load_model(path))
+        except BadInput:  # noqa: PERF203  # an older code's model does not keep a newer one from being used
+            continue
+    return models

@@ -1,0 +1,441 @@
+"""Learning a model's numbers from one night's person records, without any truth.
+
+What belongs here: u from random pairs, m by expectation maximisation over several training blocks, the prior, guards
+against numbers that cannot be, and the model card. What does not: what is compared (`model`), and anything at night.
+
+Splink compares the pairs; only counts of agreement patterns leave DuckDB (some hundreds of rows), and EM runs on those:
+the classes of each block are fitted with u fixed, and every block's m is averaged. Records with one NHS number are a
+training block like the others: labelled pairs in effect, though the easier ones, so they are one voice of several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry_pipeline.config import Configuration
+from registry_pipeline.errors import RunFailed
+from registry_pipeline.link import match
+from registry_pipeline.link.model import (
+    COMPARISONS,
+    MATCH_WEIGHT,
+    POSSIBLE_MATCH_WEIGHT,
+    TRAINING_BLOCKS,
+    Comparison,
+    LevelNumbers,
+    LinkageModel,
+    comparison_named,
+    filled_comparisons,
+    saved_versions,
+    untrained_model,
+)
+from registry_pipeline.outcomes import Share
+from registry_pipeline.storage import Home, connect, write_json
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+
+RANDOM_PAIRS = 1_000_000
+"""Pairs drawn for u: a level that one pair in 10,000 reaches is known to within a tenth."""
+
+PAIRS_OF_A_TRAINING_BLOCK = 400_000
+"""At most so many pairs a training block; a block with more is thinned by whole keys."""
+
+FEWEST_TRUE_PAIRS = 30
+"""A training block with fewer expected true pairs teaches nothing."""
+
+PSEUDO_PAIRS = 20.0
+"""Weight of typical m, in pairs, beside what EM counted: keeps levels that were never seen from becoming impossible."""
+
+MOST_VOICE = 5_000.0
+"""A block's m counts in proportion to its true pairs, but no more than this many: no block drowns the others."""
+
+LEAST_U = 1e-7
+LEAST_M = 1e-4
+"""No level is stronger evidence for or against than about 13 bits by these floors; rarer values have frequencies."""
+
+LIKELY_TRUE_PAIR = 0.5
+"""Random pairs above this probability are true pairs that were drawn by chance; they are not counted for u."""
+
+ROUNDS = 3
+"""u, m and the prior depend on one another; after three rounds they no longer move by more than a percent."""
+
+EM_STEPS = 200
+EM_CHANGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A new model version, and its file."""
+
+    version: str
+    path: Path
+    card: Path
+    model: LinkageModel
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Agreement patterns of some pairs: `gammas` (patterns x comparisons, -1 missing) and how many pairs have each."""
+
+    gammas: np.ndarray
+    counts: np.ndarray
+
+
+def train(configuration: Configuration, night: date, shares: Sequence[Share]) -> Trained:
+    """Learn the next model version from a night's person records, and write it with its card.
+
+    Args:
+        configuration: says where models lie.
+        night: whose records are used; told in the model card.
+        shares: which extracts count.
+
+    Raises:
+        RunFailed: too few records or columns to learn from.
+    """
+    home = Home(configuration.home)
+    connection = connect(
+        home, memory_limit=configuration.deployment.memory_limit, threads=configuration.deployment.threads
+    )
+    try:
+        records = match.load_records(connection, home, shares)
+        numbers, about = learn(connection, home.temporary / f"train-{night}", records)
+    finally:
+        connection.close()
+    folder = configuration.models
+    newest = saved_versions(folder)
+    version = f"v{(int(newest[0][0][1:]) if newest else 0) + 1:04}"
+    about |= {"night": night.isoformat(), "providers": len({s.provider.provider for s in shares})}
+    model = LinkageModel(version, numbers.matches_per_record, numbers.comparisons, datetime.now(UTC), about)
+    path, card = folder / f"{version}.json", folder / f"{version}.md"
+    write_json(path, model.as_json())
+    card.write_text(model_card(model), encoding="utf-8")
+    return Trained(version, path, card, model)
+
+
+def learn(connection: duckdb.DuckDBPyConnection, folder: Path, records: int) -> tuple[LinkageModel, dict[str, Any]]:
+    """Learn from `link_record`.
+
+    Returns:
+        The numbers, and what they were learned from (counts only).
+
+    Raises:
+        RunFailed: too few records or columns to learn from.
+    """
+    columns = match.filled_columns(connection)
+    comparisons = filled_comparisons(columns)
+    if records < 100 or len(comparisons) < 3:
+        raise RunFailed(
+            f"There are {records} person records with {len(comparisons)} comparable fields: training needs at least"
+            " 100 records and 3 fields (names, birth date, sex, home, phone, e-mail, NHS number)."
+        )
+    blocked = match.block(connection)
+    scorer = match.Scorer(connection, untrained_model(comparisons), comparisons, records)
+    random = _random_patterns(connection, scorer, comparisons, records)
+    blocks = {}
+    for block in TRAINING_BLOCKS:
+        found = _block_patterns(connection, scorer, comparisons, block.key)
+        if found is not None:
+            blocks[block.name] = (found, tuple(c for c in comparisons if c not in block.says_nothing_of))
+    if not blocks:
+        raise RunFailed("No two records agree on a birth date, a name, a home or a number: there is nothing to learn.")
+    model, learned = _fit(connection, comparisons, random, blocks, records)
+    model = _with_prior(connection, model, comparisons, records, folder)
+    about = {
+        "records": records,
+        "columns": sorted(columns),
+        "candidate_pairs": sum(blocked.pairs.values()),
+        "random_pairs": int(random.counts.sum()),
+        "training_blocks": learned,
+    }
+    return model, about
+
+
+def _fit(
+    connection: duckdb.DuckDBPyConnection,
+    comparisons: Sequence[str],
+    random: Patterns,
+    blocks: Mapping[str, tuple[Patterns, tuple[str, ...]]],
+    records: int,
+) -> tuple[LinkageModel, dict[str, Any]]:
+    """Rounds of u (random pairs that are no true pairs), then m (every block), then how many pairs are true."""
+    m = {name: _typical_m(comparison_named(name)) for name in comparisons}
+    learned: dict[str, Any] = {}
+    matches_per_record = 0.3
+    for _ in range(ROUNDS):
+        prior = min(0.5, 2 * matches_per_record / records)
+        u = _u_of(random, comparisons, m, prior, learned)
+        _reason_rare_u(connection, comparisons, u, m)
+        voices: dict[str, list[tuple[float, Any]]] = {name: [] for name in comparisons}
+        learned = {}
+        for name, (patterns, active) in blocks.items():
+            share, fitted = expectation_maximisation(patterns, comparisons, active, m, u)
+            true_pairs = share * float(patterns.counts.sum())
+            learned[name] = {"pairs": int(patterns.counts.sum()), "true_pairs": round(true_pairs)}
+            if true_pairs >= FEWEST_TRUE_PAIRS:
+                for comparison, values in fitted.items():
+                    voices[comparison].append((min(true_pairs, MOST_VOICE), values))
+        m = {name: _average(voices[name], _typical_m(comparison_named(name))) for name in comparisons}
+        matches_per_record = max(matches_per_record, 0.01)
+    numbers = {name: _sound(comparison_named(name), m[name], u[name]) for name in comparisons}
+    return LinkageModel("learned", matches_per_record, numbers), learned
+
+
+def expectation_maximisation(
+    patterns: Patterns,
+    comparisons: Sequence[str],
+    active: Sequence[str],
+    m: Mapping[str, np.ndarray],
+    u: Mapping[str, np.ndarray],
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Fit the share of true pairs and each active comparison's m to a block's patterns, with u fixed.
+
+    Args:
+        patterns: of the block's pairs.
+        comparisons: names of the patterns' columns.
+        active: comparisons that the block says something of.
+        m: where to begin; by Splink's level number.
+        u: by Splink's level number.
+
+    Returns:
+        Share of true pairs, and m by comparison.
+    """
+    import numpy as np
+
+    columns = {name: patterns.gammas[:, comparisons.index(name)] for name in active}
+    counts = patterns.counts.astype(float)
+    fitted = {name: m[name].copy() for name in active}
+    prior = {name: _typical_m(comparison_named(name)) * PSEUDO_PAIRS for name in active}
+    log_u = sum(np.where(g < 0, 0.0, np.log(u[name][np.maximum(g, 0)])) for name, g in columns.items())
+    share = 0.5
+    for _ in range(EM_STEPS):
+        log_m = sum(np.where(g < 0, 0.0, np.log(fitted[name][np.maximum(g, 0)])) for name, g in columns.items())
+        odds = np.log(share) - np.log1p(-share) + log_m - log_u
+        true = counts / (1.0 + np.exp(-np.clip(odds, -500, 500)))
+        new_share = float(np.clip(true.sum() / counts.sum(), 1e-6, 1 - 1e-6))
+        for name, g in columns.items():
+            seen = np.bincount(g[g >= 0], weights=true[g >= 0], minlength=len(fitted[name])) + prior[name]
+            fitted[name] = seen / seen.sum()
+        if abs(new_share - share) < EM_CHANGE:
+            break
+        share = new_share
+    return share, fitted
+
+
+def _typical_m(comparison: Comparison) -> np.ndarray:
+    """By Splink's level number, so from the last level to the first."""
+    import numpy as np
+
+    values = np.array([level.typical_m for level in reversed(comparison.levels)])
+    made: np.ndarray = values / values.sum()
+    return made
+
+
+def _u_of(
+    random: Patterns, comparisons: Sequence[str], m: Mapping[str, np.ndarray], prior: float, learned: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Shares of the levels among random pairs; from the second round on without those that look like true pairs."""
+    import numpy as np
+
+    def shares(counts: np.ndarray) -> dict[str, np.ndarray]:
+        made = {}
+        for index, name in enumerate(comparisons):
+            gamma = random.gammas[:, index]
+            seen = np.bincount(gamma[gamma >= 0], weights=counts[gamma >= 0], minlength=len(m[name]))
+            made[name] = np.maximum((seen + 0.5) / (seen.sum() + 0.5 * len(seen)), LEAST_U)
+        return made
+
+    u = shares(random.counts.astype(float))
+    for _ in range(2 if learned else 1):
+        odds = math.log(prior) - math.log1p(-prior)
+        for index, name in enumerate(comparisons):
+            gamma = random.gammas[:, index]
+            # A level's share among random pairs cannot be trusted where true pairs are what reaches it.
+            bayes = np.log(m[name][np.maximum(gamma, 0)]) - np.log(u[name][np.maximum(gamma, 0)])
+            odds = odds + np.where(gamma < 0, 0.0, bayes)
+        likely = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
+        u = shares(np.where(likely > LIKELY_TRUE_PAIR, 0.0, random.counts * (1 - likely)))
+    return u
+
+
+def _reason_rare_u(
+    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str], u: dict[str, Any], m: Mapping[str, Any]
+) -> None:
+    """Set u that random pairs cannot show.
+
+    * One NHS number: two people share it by mistake only; one draw in as many as there are numbers.
+    * One digit away: a number has 99 neighbours by one digit or one transposition among ten thousand million.
+    * Swapped names: the price of the swap is paid once, in the given name; the family name then agrees as if it were
+      the same, and the chance of both is that of two equal names.
+    """
+    if "nhs_number" in comparisons:
+        numbers = comparison_named("nhs_number")
+        distinct = connection.execute("SELECT count(DISTINCT current_nhs_number) FROM link_record").fetchall()[0][0]
+        u["nhs_number"][numbers.gamma("same")] = max(1 / max(distinct, 1), LEAST_U)
+        u["nhs_number"][numbers.gamma("one_digit")] = LEAST_U
+    if "given_name" in comparisons and "family_name" in comparisons:
+        given, family = comparison_named("given_name"), comparison_named("family_name")
+        u["given_name"][given.gamma("swapped")] = u["given_name"][given.gamma("same")]
+        gain = u["family_name"][family.gamma("same")] / m["family_name"][family.gamma("same")]
+        u["family_name"][family.gamma("swapped")] = max(m["family_name"][family.gamma("swapped")] * gain, LEAST_U)
+
+
+def _average(voices: Sequence[tuple[float, np.ndarray]], typical: np.ndarray) -> np.ndarray:
+    """Mean m of the blocks, by their voice, with the typical m as one faint voice more."""
+    total = typical * PSEUDO_PAIRS
+    for voice, values in voices:
+        total = total + voice * values
+    made: np.ndarray = total / total.sum()
+    return made
+
+
+def _sound(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> dict[str, LevelNumbers]:
+    """Numbers that can be: floors, and a closer step never weighs less than a farther one.
+
+    Neighbouring steps in the wrong order are pooled: they get the ratio of their sums. Agreement of another kind (a
+    swap, a nickname) only has to weigh no less than no agreement.
+    """
+    levels = list(reversed(comparison.levels))
+    m_values = [max(float(value), LEAST_M) for value in m]
+    u_values = [max(float(value), LEAST_U) for value in u]
+    pools: list[list[int]] = []
+    for index in (i for i, level in enumerate(levels) if level.is_step):
+        pools.append([index])
+        while len(pools) > 1 and _ratio(pools[-1], m_values, u_values) < _ratio(pools[-2], m_values, u_values):
+            last = pools.pop()
+            pools[-1] += last
+    ratios = {index: _ratio(pool, m_values, u_values) for pool in pools for index in pool}
+    made = {}
+    for index, level in enumerate(levels):
+        ratio = ratios.get(index, max(_ratio([index], m_values, u_values), ratios[0]))
+        # u stays (frequencies stand for it), m follows the ratio.
+        made[level.name] = LevelNumbers(min(ratio * u_values[index], 1.0), u_values[index])
+    return {level.name: made[level.name] for level in comparison.levels}
+
+
+def _ratio(pool: Sequence[int], m: Sequence[float], u: Sequence[float]) -> float:
+    return sum(m[i] for i in pool) / sum(u[i] for i in pool)
+
+
+def _with_prior(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, comparisons: Sequence[str], records: int, folder: Path
+) -> LinkageModel:
+    """The prior from what the model itself joins, started high and low enough to be pulled right in two rounds."""
+    import shutil
+
+    found = model.matches_per_record
+    for _ in range(2):
+        tried = LinkageModel(model.version, found, model.comparisons)
+        try:
+            parts = match.judge_pairs(connection, tried, comparisons, folder)
+            listed = ", ".join(f"'{part}'" for part in parts)
+            matches = connection.execute(
+                f"SELECT count(*) FROM read_parquet([{listed}]) WHERE outcome = 'match'"  # noqa: S608  # own paths
+            ).fetchall()[0][0]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        found = max(matches / records, 0.001)
+    return LinkageModel(model.version, found, model.comparisons)
+
+
+def _random_patterns(
+    connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str], records: int
+) -> Patterns:
+    """Patterns of random pairs; the same pairs for the same records."""
+    wanted = min(RANDOM_PAIRS, records * (records - 1) // 2)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE training_pair AS SELECT DISTINCT least(a, b) AS id_l, greatest(a, b) AS id_r,"
+        " 0::UTINYINT AS rule FROM (SELECT (hash(i) % $records + 1)::INTEGER AS a,"
+        " (hash(i + 1000000007) % $records + 1)::INTEGER AS b FROM range($wanted) AS drawn(i)) WHERE a <> b",
+        {"records": records, "wanted": wanted},
+    )
+    found = scorer.score("training_pair", lambda: _patterns(connection, comparisons))
+    if found is None:
+        raise RunFailed("Too few records to draw pairs from.")
+    made: Patterns = found
+    return made
+
+
+def _block_patterns(
+    connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str], key: str
+) -> Patterns | None:
+    """Patterns of the pairs that agree on a key, thinned by whole keys to a bounded number; None where there are none."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE training_key AS SELECT hash({key}) AS key, id FROM link_record"  # noqa: S608
+        f" WHERE {key} IS NOT NULL"
+    )
+    match.run_script(connection, "link_training_pairs", {"most": PAIRS_OF_A_TRAINING_BLOCK})
+    found: Patterns | None = scorer.score("training_pair", lambda: _patterns(connection, comparisons))
+    return found
+
+
+def _patterns(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str]) -> Patterns | None:
+    import numpy as np
+
+    names = ", ".join(f"{name}_level" for name in comparisons)
+    table = connection.sql(f"SELECT {names}, count(*) AS pairs FROM scored GROUP BY ALL ORDER BY ALL").to_arrow_table()  # noqa: S608
+    if table.num_rows == 0:
+        return None
+    gammas = np.column_stack([table[f"{name}_level"].to_numpy().astype(np.int64) for name in comparisons])
+    return Patterns(gammas, table["pairs"].to_numpy())
+
+
+def model_card(model: LinkageModel) -> str:
+    """What a reviewer reads before a model is used: data, numbers, thresholds and limits; no value of a person."""
+    about = model.trained_on
+    lines = [
+        f"# Linkage model {model.version}",
+        "",
+        f"Trained {model.trained_at:%Y-%m-%d %H:%M} UTC on {about['records']:,} person records of"
+        f" {about['providers']} providers (night {about['night']}), without truth.",
+        "",
+        f"- Columns with values: {', '.join(about['columns'])}.",
+        f"- Random pairs for u: {about['random_pairs']:,}; candidate pairs of all blocking rules:"
+        f" {about['candidate_pairs']:,}.",
+        f"- Prior: {model.matches_per_record:.3f} true pairs a record. At night the prior is this over half the records.",
+        "",
+        "## Training blocks",
+        "",
+        "| block | pairs | expected true pairs |",
+        "|---|---:|---:|",
+        *(f"| {name} | {b['pairs']:,} | {b['true_pairs']:,} |" for name, b in about["training_blocks"].items()),
+        "",
+        "## Numbers",
+        "",
+        "m: share of true pairs in the level; u: share of others; weight: log2(m/u). Levels marked * take the term",
+        "frequency of the night in place of u; frequencies are never stored.",
+        "",
+        "| comparison | level | m | u | weight |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for comparison in COMPARISONS:
+        for level in comparison.levels:
+            if comparison.name in model.comparisons:
+                numbers = model.comparisons[comparison.name][level.name]
+                star = "*" if level.frequency_of else ""
+                lines.append(
+                    f"| {comparison.name} | {level.name}{star} | {numbers.m:.4g} | {numbers.u:.3g} | {numbers.weight:+.1f} |"
+                )
+    lines += [
+        "",
+        "## Thresholds",
+        "",
+        f"- Match at weight {MATCH_WEIGHT:g} and above, unless a rule of `sql/link_decide.sql` keeps the pair apart:"
+        f" odds of {2**MATCH_WEIGHT:,.0f} to 1, the floor under a pair precision of 99.9%.",
+        f"- Possible match at weight {POSSIBLE_MATCH_WEIGHT:g} and above: more likely one person than not; for review.",
+        "",
+        "## Limits",
+        "",
+        "- Learned without truth: m rests on pairs that agree on a birth date, names, a number, or a home; pairs with",
+        "  errors in all of these are not among them.",
+        "- Surname, home and phone of a household agree together. The rules after scoring stand for that; the weights",
+        "  alone do not.",
+        "- A column that held nothing at training says nothing at night, even where it is filled then.",
+        "",
+    ]
+    return "\n".join(lines)
