@@ -5,8 +5,8 @@ manifest, its audit, the atomic publish, and opening the published registry for 
 are one person and what ids they go by (`link`), and what consumers make of the registry.
 
 Write, audit, publish: `build_snapshot` writes `registry/snapshots/<night>.<n>/` whole or not at all and audits it
-before the folder gets its name. One that fails a critical audit goes to `registry/failed/` instead, as evidence that no reader
-and no later night takes for a registry. `publish` writes `published.json` into the snapshot and swaps
+before the folder gets its name. One that fails a critical audit goes to `registry/failed/` instead, as evidence that no
+reader and no later night takes for a registry. `publish` writes `published.json` into the snapshot and swaps
 `registry/current`; only snapshots with that marker carry their ids on to later nights.
 """
 
