@@ -244,7 +244,9 @@ def _judge_delivery(
 ) -> list[_Judgement]:
     from registry_pipeline.validate.delivered import create_delivered
 
-    columns = create_delivered(connection, provider, feed, night)
+    columns = create_delivered(
+        connection, provider, feed, night, synthetic_allowed=bool(parameters["synthetic_nhs_numbers"])
+    )
     rules = rules_for_delivery(
         suite,
         columns=columns | {QUARANTINED_COLUMN},

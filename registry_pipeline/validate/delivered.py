@@ -6,6 +6,7 @@ providers. What does not: rules, and cleaning; a helper column is judged, never 
 Helper columns of a column `c`, and `FACTS` about several columns of a row:
 
 * `c_code` (codes and flags): the code after the provider's `values`, in upper case;
+* `nhs_number_fault`: what is wrong with the NHS number, null where nothing is;
 * `c_parsed` (dates and timestamps): the date or timestamp, null where the text cannot be read under the agreed format;
 * `c_parses`: whether it could be read; null where nothing was delivered;
 * `c_known` (dates of a person): the date, null also where it is a placeholder; `c_is_placeholder`: whether it is one;
@@ -59,9 +60,16 @@ FACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 
 def create_delivered(
-    connection: duckdb.DuckDBPyConnection, provider: Provider, feed: str, night: date
+    connection: duckdb.DuckDBPyConnection, provider: Provider, feed: str, night: date, *, synthetic_allowed: bool
 ) -> frozenset[str]:
     """Make the view `delivered` over the view `raw`.
+
+    Args:
+        connection: has the view `raw` and the macros of `sql/delivered.sql`.
+        provider: whose formats and code lists the texts are in.
+        feed: the feed.
+        night: the night of the extract.
+        synthetic_allowed: whether made-up NHS numbers are valid in this deployment.
 
     Returns:
         Its columns that the provider delivers, helper columns among them; a column that is not mapped has none.
@@ -70,14 +78,21 @@ def create_delivered(
     present = {str(row[0]) for row in connection.execute("DESCRIBE raw").fetchall()}
     mapped = _mapped(connection, provider, feed, shape, present)
     agreed = provider.feeds[feed].columns  # type: ignore[index]  # feed names are checked on load
-    helpers = _key_helpers(connection, shape, present)
-    for column in shape.columns:
-        if column.name in mapped:
-            helpers |= _helpers(column, agreed.get(column.name), night)
-    helpers |= {name: fact for name, (needed, fact) in FACTS.items() if mapped.issuperset(needed)}
-    listed = "".join(f', {expression} AS "{name}"' for name, expression in helpers.items())
-    connection.execute(f"CREATE OR REPLACE VIEW delivered AS SELECT *{listed} FROM raw")  # noqa: S608  # names from tables.py, texts quoted
-    return frozenset(mapped | helpers.keys())
+    columns = [column for column in shape.columns if column.name in mapped]
+    # Three layers, because a column of an inner SELECT is worked out once a query however many rules read it.
+    read = _key_helpers(connection, shape, present)
+    if "nhs_number" in mapped:
+        read["nhs_number_fault"] = f"nhs_number_fault(nhs_number, {str(synthetic_allowed).lower()})"
+    known: dict[str, str] = {}
+    for column in columns:
+        read |= _reading(column, agreed.get(column.name))
+        known |= _knowledge(column, night)
+    facts = {name: fact for name, (needed, fact) in FACTS.items() if mapped.issuperset(needed)}
+    query = "raw"
+    for layer in (read, known, facts):
+        query = f"(SELECT *{''.join(f', {expression} AS {_name(name)}' for name, expression in layer.items())} FROM {query})"  # noqa: S608  # names from tables.py, texts quoted
+    connection.execute(f"CREATE OR REPLACE VIEW delivered AS FROM {query}")
+    return frozenset(mapped | read.keys() | known.keys() | facts.keys())
 
 
 def _mapped(
@@ -94,27 +109,32 @@ def _mapped(
     return {n for n, count in zip(names, filled, strict=True) if count or not rows or n in shape.required}
 
 
-def _helpers(column: FeedColumn, agreed: Column | None, night: date) -> dict[str, str]:
+def _reading(column: FeedColumn, agreed: Column | None) -> dict[str, str]:
+    """What the delivered text of one column says."""
     name = _name(column.name)
     if column.kind in ("code", "flag"):
         return {f"{column.name}_code": f"delivered_code({name}, {_code_list(agreed)})"}
     if column.kind not in ("date", "timestamp"):
         return {}
     read = _timestamp(name, agreed)
-    parsed = f"{read}::DATE" if column.kind == "date" else read
-    made = {
-        f"{column.name}_parsed": parsed,
-        f"{column.name}_parses": f"CASE WHEN trim({name}) <> '' THEN {read} IS NOT NULL END",
-    }
+    return {f"{column.name}_parsed": f"{read}::DATE" if column.kind == "date" else read}
+
+
+def _knowledge(column: FeedColumn, night: date) -> dict[str, str]:
+    """What follows from a date that was read."""
+    if column.kind not in ("date", "timestamp"):
+        return {}
+    parsed = f"{column.name}_parsed"
+    made = {f"{column.name}_parses": f"CASE WHEN trim({_name(column.name)}) <> '' THEN {parsed} IS NOT NULL END"}
     if column.kind == "timestamp":
-        made[f"{column.name}_on"] = f"{read}::DATE"
-    if column.kind == "date":
+        made[f"{column.name}_on"] = f"{parsed}::DATE"
+    else:
         made[f"{column.name}_is_placeholder"] = f"is_placeholder_date({parsed})"
         made[f"{column.name}_known"] = f"CASE WHEN NOT is_placeholder_date({parsed}) THEN {parsed} END"
         # The first of a month is left out: some sources keep birth dates to the month (ehrQL, Client Level Data).
         made[f"{column.name}_day_up_to_12"] = f"CASE WHEN day({parsed}) > 1 THEN (day({parsed}) <= 12)::TINYINT END"
     if column.name == "start_date":
-        made["start_date_nights_old"] = f"date_diff('day', {read}::DATE, {_text(night.isoformat())}::DATE)"
+        made["start_date_nights_old"] = f"date_diff('day', {parsed}::DATE, {_text(night.isoformat())}::DATE)"
     return made
 
 

@@ -21,7 +21,7 @@ class ColumnValuesValidNhsNumber(ColumnMapMetricProvider):
     """Condition per value: no fault, or none of the faults asked about."""
 
     condition_metric_name = "column_values.valid_nhs_number"
-    condition_value_keys = ("synthetic_allowed", "faults")
+    condition_value_keys = ("synthetic_allowed", "faults", "fault_column")
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(
@@ -29,9 +29,13 @@ class ColumnValuesValidNhsNumber(ColumnMapMetricProvider):
         column: Any,
         synthetic_allowed: bool = False,
         faults: list[str] | None = None,
+        fault_column: str | None = None,
         **_: Any,
     ) -> Any:
-        fault = sa.func.nhs_number_fault(column, sa.true() if synthetic_allowed else sa.false())
+        if fault_column:
+            fault: Any = sa.column(fault_column)
+        else:
+            fault = sa.func.nhs_number_fault(column, sa.true() if synthetic_allowed else sa.false())
         if not faults:
             return fault.is_(None)
         return sa.func.coalesce(fault, "").not_in(faults)
@@ -47,10 +51,13 @@ class ExpectColumnValuesToBeValidNhsNumber(ColumnMapExpectation):
         column: text as delivered.
         synthetic_allowed: whether 9000000000 to 9999999999 (made-up people) are valid in this deployment.
         faults: fail only on these faults, by the names that `nhs_number_fault` gives; None: on any.
+        fault_column: column in which the table already has the answer of `nhs_number_fault` for this deployment;
+            several rules then work it out once.
     """
 
     synthetic_allowed: Any = False
     faults: Any = None
+    fault_column: Any = None
 
     map_metric: ClassVar[str] = "column_values.valid_nhs_number"
-    success_keys: ClassVar[tuple[str, ...]] = ("synthetic_allowed", "faults", "mostly")
+    success_keys: ClassVar[tuple[str, ...]] = ("synthetic_allowed", "faults", "fault_column", "mostly")
