@@ -27,12 +27,12 @@ def definitions_of(configuration: Configuration) -> dg.Definitions:
         other = by_name.setdefault(plain_name(code).lower(), code)
         if other != code:
             raise BadInput(f"The providers {other!r} and {code!r} are too alike to tell apart: rename one.")
-    deployment = RegistryDeployment(directory=str(configuration.directory), home=str(configuration.home))
+    folders = {"directory": str(configuration.directory), "home": str(configuration.home)}
     providers = [provider_assets(configuration.deployment, p) for p in configuration.providers.values()]
     return dg.Definitions.merge(
         dg.Definitions(
             assets=[*providers, *registry_assets(configuration)],
-            resources={"deployment": deployment, "made_up_replica": MadeUpReplica(deployment=deployment)},
+            resources={"deployment": RegistryDeployment(**folders), "made_up_replica": MadeUpReplica(**folders)},
             # One process a run: a process for each step costs 2.4 s, and 115 providers are 115 steps.
             executor=dg.in_process_executor,
         ),

@@ -129,6 +129,8 @@ def told_plainly(stage: str) -> Iterator[None]:
     """
     try:
         yield
+    except dg.RetryRequested:
+        raise
     except RegistryError as problem:
         raise dg.Failure(str(problem), allow_retries=False) from None
     except Exception as problem:  # noqa: BLE001  # every error is told, none is swallowed

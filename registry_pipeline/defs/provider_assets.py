@@ -20,7 +20,7 @@ from registry_pipeline.config import Deployment, Provider
 from registry_pipeline.defs.checks import CHECKED, TAKEN_IN, feed_check_results, feed_check_specs, told_plainly
 from registry_pipeline.defs.descriptions import made, plain_name, table_spec, whose
 from registry_pipeline.defs.partitions import night_of, nights
-from registry_pipeline.defs.resources import RegistryDeployment
+from registry_pipeline.defs.resources import MadeUpReplica, RegistryDeployment
 from registry_pipeline.errors import FeedFault
 from registry_pipeline.outcomes import FeedOutcome
 from registry_pipeline.tables import FEEDS, TABLES, feed_table
@@ -68,7 +68,7 @@ def provider_assets(deployment: Deployment, provider: Provider) -> dg.AssetsDefi
     def take_in(
         context: dg.AssetExecutionContext,
         deployment: RegistryDeployment,
-        made_up_replica: dg.ResourceParam[None],  # noqa: ARG001  # asked for so that it runs meanwhile
+        made_up_replica: MadeUpReplica,  # noqa: ARG001  # asked for so that it runs meanwhile
     ) -> Iterator[Event]:
         configuration, on = deployment.configuration, night_of(context.partition_key)
         tries_left = context.retry_number < RETRIES

@@ -22,6 +22,8 @@ POOL = "registry"
 """One registry's night at a time (`dagster.yaml`): identities are carried from night to night in their order."""
 
 LINKED = ("linked_pair", "person_cluster")
+BUILT = ("patient_record", *(table for table in REGISTRY_TABLES if table != "patient_record"))
+"""The snapshot's tables, each after those that it is made from."""
 
 
 def registry_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
@@ -84,14 +86,14 @@ def _every_provider_is_in(configuration: Configuration, on: str, linked: night.L
         for code, (from_night, stale) in used.items()
         if from_night != on
     ]
-    told = [f"carried forward: {'; '.join(carried)}"] if carried else []
-    told += [f"never accepted, or not under an agreement: {', '.join(absent)}"] if absent else []
+    told = [f"Carried forward: {'; '.join(carried)}"] if carried else []
+    told += [f"Never accepted, or not under an agreement: {', '.join(absent)}"] if absent else []
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey("linked_pair"),
         check_name="every_provider_is_in",
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
-        description=". ".join(told).capitalize() or f"All {len(used)} providers are in with tonight's extract",
+        description=". ".join(told) or f"All {len(used)} providers are in with tonight's extract",
         metadata={"tonight": len(used) - len(carried), "carried forward": len(carried), "absent": len(absent)},
     )
 
@@ -107,7 +109,7 @@ def _build(configuration: Configuration) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="build_registry",
-        specs=[spec(table) for table in ("patient_record", "identity_event", "patient", *EVENT_TABLES)],
+        specs=[spec(table) for table in BUILT],
         check_specs=[
             dg.AssetCheckSpec(
                 "audit",
@@ -122,9 +124,9 @@ def _build(configuration: Configuration) -> dg.AssetsDefinition:
     def build_registry(context: dg.AssetExecutionContext, deployment: RegistryDeployment) -> Iterator[Event]:
         with told_plainly("registry"):
             built = night.build_registry(
-                deployment.configuration, night_of(context.partition_key), run_id=context.run_id
+                deployment.configuration, night_of(context.partition_key), run_id=context.run.run_id
             )
-        for table in REGISTRY_TABLES:
+        for table in BUILT:
             events = built.identity_events if table == "identity_event" else None
             yield made(dg.AssetKey(table), built.rows[table], snapshot=built.snapshot_id, events=events)
         yield _audit(built)
@@ -148,7 +150,7 @@ def _audit(built: night.BuiltNight) -> dg.AssetCheckResult:
 def _publish(configuration: Configuration) -> dg.AssetsDefinition:
     @dg.asset(
         key="published_registry",
-        deps=[dg.AssetKey(table) for table in REGISTRY_TABLES],
+        deps=[dg.AssetKey(table) for table in BUILT],
         description="The night's snapshot, audited and made the one that readers see, in one step"
         " (`registry/current`). A night before the current one is kept beside it and not made current.",
         group_name="registry",

@@ -20,7 +20,7 @@ def configuration_folder() -> Path:
     return Path(os.environ.get("REGISTRY_CONFIG") or REPOSITORY / "dagster_home")
 
 
-class RegistryDeployment(dg.ConfigurableResource[Configuration]):
+class RegistryDeployment(dg.ConfigurableResource["RegistryDeployment"]):
     """The deployment's configuration, read once a run, so that a changed file counts from the next run on."""
 
     directory: str
@@ -39,15 +39,16 @@ class RegistryDeployment(dg.ConfigurableResource[Configuration]):
         return self._read
 
 
-class MadeUpReplica(dg.ConfigurableResource[None]):
+class MadeUpReplica(RegistryDeployment):
     """Runs the made-up system's PostgreSQL while providers are taken in, where `registry.yaml` names one."""
 
-    deployment: dg.ResourceDependency[RegistryDeployment]
-
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[None]:  # noqa: ARG002  # Dagster's signature
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["MadeUpReplica"]:  # noqa: ARG002  # Dagster's signature
         """Serve it until the run ends."""
+        if self.configuration.deployment.made_up_replica is None:
+            yield self
+            return
         from registry_pipeline.synthetic import replica
 
-        with replica.serving(self.deployment.configuration):
-            yield
+        with replica.serving(self.configuration):
+            yield self
