@@ -9,9 +9,8 @@ CREATE OR REPLACE MACRO delivered_iso_timestamp(text) AS
 -- The provider's own strptime formats (the agreed one, and its date part alone where it also has a time).
 CREATE OR REPLACE MACRO delivered_formatted_timestamp(text, formats) AS try_strptime(trim(text), formats);
 
--- A code after the provider's own code list; codes are compared in upper case, and an empty one is no code.
-CREATE OR REPLACE MACRO delivered_code(text, agreed) AS
-    nullif(upper(coalesce(agreed[trim(text)], trim(text))), '');
+-- A code, after the provider's own code list: compared in upper case, and an empty one is no code.
+CREATE OR REPLACE MACRO delivered_code(text) AS nullif(upper(trim(text)), '');
 
 -- Dates that systems write when they know none: spreadsheet and database zeros, and ends of calendars.
 CREATE OR REPLACE MACRO is_placeholder_date(day) AS

@@ -31,7 +31,16 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.outcomes import CheckOutcome
-from registry_pipeline.storage import Home, connect, load_sql, raise_if_disk_full, read_json, scan, write_json, write_table
+from registry_pipeline.storage import (
+    Home,
+    connect,
+    load_sql,
+    raise_if_disk_full,
+    read_json,
+    scan,
+    write_json,
+    write_table,
+)
 from registry_pipeline.tables import feed_table
 from registry_pipeline.validate.suites import (
     Rule,
@@ -46,7 +55,15 @@ from registry_pipeline.validate.suites import (
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Validated", "build_data_docs", "check_parameters", "suite_checks", "suite_names", "validate_feed", "validate_table"]
+__all__ = [
+    "Validated",
+    "build_data_docs",
+    "check_parameters",
+    "suite_checks",
+    "suite_names",
+    "validate_feed",
+    "validate_table",
+]
 
 QUARANTINED_COLUMN = "broken_rules"
 """Column of `judged`: rules on it are run last, when the row rules have spoken."""
@@ -137,6 +154,7 @@ def validate_feed(
     try:
         rows = _open_delivery(connection, home, provider, feed, night)
         judged = _judge_delivery(connection, suite, provider, feed, night, parameters, earlier_rows, rows)
+        _widen(connection, feed)
         accepted = write_table(
             connection,
             load_sql("accepted"),
@@ -156,9 +174,7 @@ def validate_feed(
     finally:
         connection.close()
     write_json(home.validation(feed, provider.provider, night), _kept(suite.name, judged))
-    return Validated(
-        accepted, quarantined, by_rule, [j.as_check() for j in judged], _rejection(provider, feed, judged)
-    )
+    return Validated(accepted, quarantined, by_rule, [j.as_check() for j in judged], _rejection(provider, feed, judged))
 
 
 def validate_table(configuration: Configuration, table: str, path: Path) -> list[CheckOutcome]:
@@ -202,7 +218,7 @@ def build_data_docs(configuration: Configuration, night: date) -> Path:
     from registry_pipeline.validate import data_docs
 
     home = Home(configuration.home)
-    results = {}
+    results: dict[tuple[str, str], dict[str, Any]] = {}
     for provider in sorted(configuration.providers.values(), key=lambda p: p.provider):
         for feed in provider.feeds:
             path = home.validation(feed, provider.provider, night)
@@ -230,6 +246,16 @@ def _open_delivery(
     connection.execute(f"CREATE VIEW unreadable AS SELECT * FROM {source}")  # noqa: S608  # our own path
     counted = connection.execute("SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM unreadable)")
     return int(counted.fetchall()[0][0])
+
+
+def _widen(connection: duckdb.DuckDBPyConnection, feed: str) -> None:
+    """Give `raw` the columns that it lacks, empty, so that even an extract without its key can be set aside as it is."""
+    present = {str(row[0]) for row in connection.execute("DESCRIBE raw").fetchall()}
+    missing = [column for column in feed_table("raw", feed).columns if column.name not in present]
+    if missing:
+        added = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in missing)
+        connection.execute("ALTER VIEW raw RENAME TO raw_as_delivered")
+        connection.execute(f"CREATE VIEW raw AS SELECT *, {added} FROM raw_as_delivered")  # noqa: S608  # names from tables.py
 
 
 def _judge_delivery(
@@ -321,9 +347,7 @@ def _counted_by_rule(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _rejection(provider: Provider, feed: str, judged: Sequence[_Judgement]) -> str | None:
-    broken = [
-        j for j in judged if j.rule.scope == "feed" and j.rule.severity == "critical" and not j.passed
-    ]
+    broken = [j for j in judged if j.rule.scope == "feed" and j.rule.severity == "critical" and not j.passed]
     if not broken:
         return None
     worst = broken[0]

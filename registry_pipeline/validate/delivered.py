@@ -49,7 +49,10 @@ FACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "merged_into_another": (("local_id", "merged_into"), "merged_into <> local_id"),
     # Where only one of the two has a time of day the days are compared.
     "end_is_after_start": (("start_date", "end_date"), "end_date_on >= start_date_on"),
-    "says_what": (("code", "description"), "coalesce(nullif(trim(code), ''), nullif(trim(description), '')) IS NOT NULL"),
+    "says_what": (
+        ("code", "description"),
+        "coalesce(nullif(trim(code), ''), nullif(trim(description), '')) IS NOT NULL",
+    ),
     "carer_is_another": (("local_id", "carer_local_id"), "carer_local_id <> local_id"),
     "replaced_by_another": (
         ("nhs_number", "replaced_by"),
@@ -90,7 +93,8 @@ def create_delivered(
     facts = {name: fact for name, (needed, fact) in FACTS.items() if mapped.issuperset(needed)}
     query = "raw"
     for layer in (read, known, facts):
-        query = f"(SELECT *{''.join(f', {expression} AS {_name(name)}' for name, expression in layer.items())} FROM {query})"  # noqa: S608  # names from tables.py, texts quoted
+        listed = "".join(f", {expression} AS {_name(name)}" for name, expression in layer.items())
+        query = f"(SELECT *{listed} FROM {query})"  # noqa: S608  # names from tables.py, texts quoted
     connection.execute(f"CREATE OR REPLACE VIEW delivered AS FROM {query}")
     return frozenset(mapped | read.keys() | known.keys() | facts.keys())
 
@@ -104,7 +108,8 @@ def _mapped(
         return present & set(agreed)
     # Nothing is mapped: the provider's names are the canonical ones, and those without any value were not delivered.
     names = [name for name in shape.column_names if name in present]
-    counted = connection.execute(f"SELECT {', '.join(f'count({_name(n)})' for n in names)}, count(*) FROM raw")
+    counts = ", ".join(f"count({_name(name)})" for name in names)
+    counted = connection.execute(f"SELECT {counts}, count(*) FROM raw")  # noqa: S608  # names from tables.py
     *filled, rows = counted.fetchall()[0]
     return {n for n, count in zip(names, filled, strict=True) if count or not rows or n in shape.required}
 
@@ -113,7 +118,7 @@ def _reading(column: FeedColumn, agreed: Column | None) -> dict[str, str]:
     """What the delivered text of one column says."""
     name = _name(column.name)
     if column.kind in ("code", "flag"):
-        return {f"{column.name}_code": f"delivered_code({name}, {_code_list(agreed)})"}
+        return {f"{column.name}_code": _code(name, agreed)}
     if column.kind not in ("date", "timestamp"):
         return {}
     read = _timestamp(name, agreed)
@@ -141,27 +146,27 @@ def _knowledge(column: FeedColumn, night: date) -> dict[str, str]:
 def _timestamp(name: str, agreed: Column | None) -> str:
     if agreed is None or agreed.format is None:
         return f"delivered_iso_timestamp({name})"
-    formats = [agreed.format]
-    for separator in (" %H", "T%H", " %I"):
-        if separator in agreed.format:
-            formats.append(agreed.format.split(separator)[0])
+    date_parts = [agreed.format.split(time)[0] for time in (" %H", "T%H", " %I") if time in agreed.format]
+    formats = [agreed.format, *date_parts]
     return f"delivered_formatted_timestamp({name}, [{', '.join(map(_text, formats))}])"
 
 
-def _code_list(agreed: Column | None) -> str:
-    pairs = agreed.values if agreed is not None and agreed.values else {}
-    return f"MAP {{{', '.join(f'{_text(given)}: {_text(meant)}' for given, meant in pairs.items())}}}" if pairs else (
-        "MAP([]::VARCHAR[], []::VARCHAR[])"
-    )
+def _code(name: str, agreed: Column | None) -> str:
+    if agreed is None or not agreed.values:
+        return f"delivered_code({name})"
+    pairs = ", ".join(f"{_text(given)}: {_text(meant)}" for given, meant in agreed.values.items())
+    return f"delivered_code(coalesce(MAP {{{pairs}}}[trim({name})], {name}))"
 
 
 def _key_helpers(connection: duckdb.DuckDBPyConnection, shape: FeedShape, present: Iterable[str]) -> dict[str, str]:
-    """Rows of a delivery that repeat an earlier one word for word: the first stays, so the key is judged without them."""
+    """Rows that repeat an earlier one word for word: the first stays, so the key is judged without the others."""
     (key,) = shape.key
+    if key not in set(present):
+        return {}
     named = [_name(column) for column in shape.column_names if column in set(present)]
+    content = ", ".join(named)
     connection.execute(
-        f"CREATE OR REPLACE VIEW keyed AS SELECT source_row, {_name(key)} AS key, row({', '.join(named)}) AS content"
-        " FROM raw"
+        f"CREATE OR REPLACE VIEW keyed AS SELECT source_row, {_name(key)} AS key, row({content}) AS content FROM raw"  # noqa: S608  # names from tables.py
     )
     connection.execute(f"CREATE OR REPLACE TABLE repeated_row AS {load_sql('repeated_rows')}")
     repeats = connection.execute("SELECT count(*) FROM repeated_row").fetchall()[0][0]

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from great_expectations.core.batch import Batch
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.validator.metrics_calculator import MetricsCalculator
 from great_expectations.validator.validation_graph import ValidationGraph
@@ -69,7 +69,7 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         self.dialect_module = SimpleNamespace(DremioDialect=True, name="duckdb", **types)  # type: ignore[assignment]  # stands in for a module
 
     @contextmanager
-    def get_connection(self) -> Iterator[sa.Connection]:  # type: ignore[override]  # the base gives a Generator
+    def get_connection(self) -> Iterator[sa.Connection]:
         """The one connection; after an error it is rolled back, or every later query would fail."""
         if self._connection is None or self._connection.closed:
             self._connection = self.engine.connect()
@@ -109,7 +109,11 @@ def ephemeral_context() -> Any:
     A file context would rewrite the versioned suites at every run.
     """
     import great_expectations as gx
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     from registry_pipeline.validate import nhs_number_expectation  # noqa: F401  # registers itself with GX
 
@@ -119,7 +123,7 @@ def ephemeral_context() -> Any:
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False), analytics_enabled=False
         ),
     )
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
 
 

@@ -10,7 +10,8 @@ A suite's expectation has in its `meta`:
 * `from_rows`: a share says nothing of a handful of rows: the rule is left out of smaller deliveries;
 * `in_delta`: of a feed rule, the severity in a delta, or `left_out`; without it the rule is the same in both.
 
-The suite's own `meta` has `parameters`: each with its `default`, and what it means. A provider's file may set them.
+The suite's own `meta` has `parameters`: each with its `default`, what it means, and
+whether it `is_share`. A provider's file may set them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from statistics import median
@@ -121,7 +122,7 @@ def check_parameters(provider: Provider) -> None:
     Raises:
         BadInput: the sentence names the nearest parameter.
     """
-    known = {name: default for feed in provider.feeds for name, default in load_suite(f"raw_{feed}").defaults().items()}
+    known = {name: about for feed in provider.feeds for name, about in load_suite(f"raw_{feed}").parameters.items()}
     for name, value in provider.expectations.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -129,13 +130,8 @@ def check_parameters(provider: Provider) -> None:
             raise BadInput(f"{provider.provider}: the suites have no parameter {name!r}; {hint}.")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise BadInput(f"{provider.provider}: the parameter {name!r} is to be a number from 0 on.")
-        if name.endswith("_share_at_most") or name.endswith(("_missing_at_most", "_at_least_share")):
-            _refuse_above_one(provider, name, value)
-
-
-def _refuse_above_one(provider: Provider, name: str, value: float) -> None:
-    if value > 1:
-        raise BadInput(f"{provider.provider}: the parameter {name!r} is a share, from 0 to 1.")
+        if known[name].get("is_share") and value > 1:
+            raise BadInput(f"{provider.provider}: the parameter {name!r} is a share, from 0 to 1.")
 
 
 def parameters_of(
@@ -171,18 +167,17 @@ def rules_for_delivery(
         earlier_rows: accepted row counts of earlier nights.
         is_delta: whether the delivery holds only what changed.
     """
-    chosen = []
-    for rule in suite.rules:
-        in_delta = rule.meta.get("in_delta") if is_delta else None
-        too_few = rows < int(rule.meta.get("from_rows", 0))
-        if in_delta == "left_out" or too_few or not columns.issuperset(rule.columns):
-            continue
-        if rule.name == "row_count_near_median" and not _has_history(earlier_rows):
-            continue
-        chosen.append(
-            rule if in_delta is None else Rule(rule.suite, rule.position, rule.type, rule.kwargs, rule.meta, in_delta)
-        )
-    return chosen
+    chosen = [
+        rule
+        for rule in suite.rules
+        if rows >= int(rule.meta.get("from_rows", 0))
+        and columns.issuperset(rule.columns)
+        and not (is_delta and rule.meta.get("in_delta") == "left_out")
+        and (rule.name != "row_count_near_median" or _has_history(earlier_rows))
+    ]
+    if not is_delta:
+        return chosen
+    return [replace(rule, severity=rule.meta.get("in_delta", rule.severity)) for rule in chosen]
 
 
 def _has_history(earlier_rows: Sequence[int]) -> bool:
