@@ -384,22 +384,32 @@ def _services(h: Happenings) -> dict[str, Any]:
     }
 
 
+def _companion(known: Known) -> Ints:
+    """For each record, the record of somebody else in the household beside it in the list; NONE where there is none."""
+    size = len(known)
+    household = known.population.household[known.persons]
+    here = np.arange(size)
+    after, before = np.minimum(here + 1, size - 1), np.maximum(here - 1, 0)
+    found = np.full(size, NONE)
+    for other in (before, after):
+        same = (household[other] == household) & (known.persons[other] != known.persons)
+        found = np.where(same, other, found)
+    return found
+
+
 def _carers(h: Happenings) -> dict[str, Any]:
     """A carer is known to the provider where another record of the household is."""
     rng, size = h.rng, len(h)
-    known = h.known
-    household = known.population.household[known.persons]
-    after = np.minimum(h.row + 1, max(len(known) - 1, 0))
-    same = (household[after] == household[h.row]) & (after != h.row)
+    other = _companion(h.known)[h.row] if size else h.row
     ended = at_rate(rng, size, 0.08)
+    today = h.known.today
     return {
-        "carer_local_id": pc.if_else(same, known.local_id.take(pa.array(after)), None),
+        "carer_local_id": h.known.local_id.take(pa.array(other, mask=other == NONE)),
         "relationship": h.choose(RELATIONSHIPS),
         "start_date": _dates(h.day),
-        "end_date": _dates(np.minimum(h.day + 300, known.today), ~ended),
-        "assessment_date": _dates(np.minimum(h.day + rng.integers(0, 200, size), known.today),
-                                  at_rate(rng, size, 0.3)),
-    }  # fmt: skip
+        "end_date": _dates(np.minimum(h.day + 300, today), ~ended),
+        "assessment_date": _dates(np.minimum(h.day + rng.integers(0, 200, size), today), at_rate(rng, size, 0.3)),
+    }
 
 
 def _gp(known: Known) -> bool:
@@ -426,7 +436,7 @@ FEEDS: dict[str, tuple[Callable[[Known], Floats], Details]] = {
     ),
     "service": (lambda k: 0.55 + 0.3 * k.has("Frailty") , _services),
     "carer": (
-        lambda k: 0.01 + 0.25 * k.has("Dementia") + 0.15 * k.has("Frailty") + 0.3 * k.has("Intellectual disability"),
+        lambda k: 0.01 + (_companion(k) != NONE) * (0.2 + 0.4 * (k.age() > 75) + 0.3 * k.has("Intellectual disability")),
         _carers,
     ),
 }  # fmt: skip

@@ -131,6 +131,9 @@ HABITS: dict[str, Habits] = {
     "LA1": Habits("client", 0.22, 0.7, worse=2.0, duplicates=0.02, diacritics="lost", contact=0.5),
 }  # fmt: skip
 
+CARER_ASSESSED = 0.3
+"""Share of people living with somebody whom the council supports, who are on its books as the carer."""
+
 SUPPLIERS = ("GP1", "GP2", "GP1", "GP3", "GP2", "GP1", "GP2", "GP3")
 """GP system of each practice, in turn."""
 
@@ -151,9 +154,6 @@ def seen_by(rng: np.random.Generator, provider: str, population: Population, pla
     mind = mind + population.has(everybody, clinical.NUMBER["Dementia"]) * 0.3 + 0.03
     frail = population.has(everybody, clinical.NUMBER["Frailty"])
     support = frail * 0.2 + population.has(everybody, clinical.NUMBER["Intellectual disability"]) * 0.55
-    beside = np.minimum(everybody + 1, len(everybody) - 1)
-    cares = (population.household[beside] == population.household) & (age > 16) & (age[beside] > 60)
-    support = support + cares * 0.06
     support = support + population.has(everybody, clinical.NUMBER["Dementia"]) * 0.3 + (age > 80) * 0.12 + 0.014
     community = np.clip(0.055 + 0.04 * np.asarray(ill) + frail * 0.25 + (age < 5) * 0.35, 0, 0.9)
     chance = {
@@ -164,7 +164,12 @@ def seen_by(rng: np.random.Generator, provider: str, population: Population, pla
         "RV1": np.where(age > 8, mind, 0.0),
         "LA1": np.where(age >= 18, support, 0.0),
     }[provider]
-    return at_rate(rng, len(population), np.clip(chance, 0, 0.97))
+    known = at_rate(rng, len(population), np.clip(chance, 0, 0.97))
+    if provider == "LA1":
+        beside = np.minimum(everybody + 1, len(everybody) - 1)
+        cared_for = known[beside] & (population.household[beside] == population.household) & (age > 16)
+        known |= cared_for & at_rate(rng, len(population), CARER_ASSESSED)
+    return known
 
 
 def record(
