@@ -12,23 +12,26 @@ from registry_pipeline import outcomes, registry
 from registry_pipeline.config import Agreement, Configuration, CsvSource, Deployment, Feed, Provider
 from registry_pipeline.link import identity
 from registry_pipeline.outcomes import FeedOutcome
-from registry_pipeline.storage import Home, connect, write_table
+from registry_pipeline.storage import Home, write_json, write_table
 from registry_pipeline.tables import FEEDS, TABLES
 
 FIRST_NIGHT = date(2026, 4, 1)
 SETTINGS = {"GP1": "gp", "GP2": "gp", "RX1": "acute", "LA1": "social_care"}
 
 
-def write_rows(table: str, path: Path, rows: list[dict[str, Any]], home: Home) -> None:
+def write_rows(table: str, path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows given in part: columns that are not given are null."""
+    import duckdb
     import pyarrow as pa
 
     columns = TABLES[table].columns
     given = {name for row in rows for name in row}
     assert given <= {c.name for c in columns}, given - {c.name for c in columns}
-    with closing(connect(home, threads=1)) as connection:
+    with closing(duckdb.connect()) as connection:
         if rows:
-            connection.register("given", pa.Table.from_pylist([{name: row.get(name) for name in given} for row in rows]))
+            connection.register(
+                "given", pa.Table.from_pylist([{name: row.get(name) for name in given} for row in rows])
+            )
         source = "given" if rows else "(SELECT 1 LIMIT 0)"
         select = ", ".join(f'"{c.name}"' if c.name in given else f'NULL AS "{c.name}"' for c in columns)
         write_table(connection, f"SELECT {select} FROM {source}", TABLES[table], path)
@@ -64,7 +67,8 @@ class CareSystem:
                 agreement=self.agreements.get(code),
                 feeds={
                     feed: Feed(
-                        source=CsvSource(kind="csv", path=f"{feed}.csv"), delivery="delta" if feed in self.delta else None
+                        source=CsvSource(kind="csv", path=f"{feed}.csv"),
+                        delivery="delta" if feed in self.delta else None,
                     )
                     for feed in self.feeds
                 },
@@ -102,7 +106,7 @@ class CareSystem:
             origin = {"provider": provider, "setting": SETTINGS[provider], "local_id": local_id, "night": night}
             by_provider[provider].append({**origin, **record})
         for provider, rows in by_provider.items():
-            write_rows("person_record", self.home.staged("person_record", provider, night), rows, self.home)
+            write_rows("person_record", self.home.staged("person_record", provider, night), rows)
             self.accept(provider, "patient", night, len(rows))
 
     def cluster(self, night: date, clusters: list[list[str]]) -> None:
@@ -117,7 +121,7 @@ class CareSystem:
             for cluster in clusters
             for record in cluster
         ]
-        write_rows("person_cluster", self.home.linked("person_cluster", night), rows, self.home)
+        write_rows("person_cluster", self.home.linked("person_cluster", night), rows)
 
     def events(self, table: str, feed: str, provider: str, night: date, rows: list[dict[str, Any]]) -> None:
         """A feed's events of a night, from rows with `event_id` and `record_id`."""
@@ -133,13 +137,13 @@ class CareSystem:
             for row in rows
         ]
         assert FEEDS[feed].becomes == table
-        write_rows(table, self.home.staged(table, provider, night, feed), written, self.home)
+        write_rows(table, self.home.staged(table, provider, night, feed), written)
         self.accept(provider, feed, night, len(rows))
 
     def replaced(self, provider: str, night: date, numbers: dict[str, str]) -> None:
         rows = [{"nhs_number": a, "replaced_by": b, "provider": provider, "night": night} for a, b in numbers.items()]
         feed = "nhs_number_replacement"
-        write_rows(feed, self.home.staged(feed, provider, night, feed), rows, self.home)
+        write_rows(feed, self.home.staged(feed, provider, night, feed), rows)
         self.accept(provider, feed, night, len(rows))
 
     def people(self, night: date, people: dict[str, list[str]]) -> None:
@@ -163,13 +167,24 @@ class CareSystem:
         registry.publish(self.configuration, snapshot)
         return snapshot
 
-    def ids(self, snapshot: registry.Snapshot) -> dict[str, str]:
-        """Record key to patient_id."""
-        return dict(query(snapshot.folder / "patient_record.parquet", "SELECT record_id, patient_id::VARCHAR FROM t"))
+    def carry_ids(self, night: date) -> Path:
+        """Assign ids and carry them on, without the rest of a snapshot."""
+        self.assign(night)
+        n = len(list(self.home.snapshots.glob(f"{night}.*"))) + 1
+        folder = self.home.snapshot(f"{night}.{n}")
+        folder.mkdir(parents=True)
+        for table in ("patient_record", "identity_event", "former_record"):
+            (folder / f"{table}.parquet").write_bytes(self.home.linked(table, night).read_bytes())
+        write_json(folder / "published.json", {})
+        return folder
 
-    def history(self, snapshot: registry.Snapshot) -> list[tuple[Any, ...]]:
+    def ids(self, folder: Path) -> dict[str, str]:
+        """Record key to patient_id."""
+        return dict(query(folder / "patient_record.parquet", "SELECT record_id, patient_id::VARCHAR FROM t"))
+
+    def history(self, folder: Path) -> list[tuple[Any, ...]]:
         return query(
-            snapshot.folder / "identity_event.parquet",
+            folder / "identity_event.parquet",
             "SELECT event_type, cause, patient_id::VARCHAR, other_patient_id::VARCHAR, night, record_count FROM t",
         )
 
