@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,11 @@ from registry_pipeline.link.model import (
     CANDIDATE_RULES,
     COMMON_ADDRESS_WORD,
     COMPARISONS,
+    FAMILY_RULES,
     FREQUENCY_COLUMNS,
     GENERATION_YEARS,
     KEPT_WEIGHT,
     LOCAL_MERGE,
-    MATCH_WEIGHT,
     MOST_RECORDS_IN_A_BLOCK,
     MOST_RECORDS_OF_A_NUMBER,
     NEWBORN_DAYS,
@@ -46,7 +47,7 @@ PAIRS_IN_A_CHUNK = 500_000
 """Pairs that are scored at a time: memory stays flat, and a chunk is large enough for two cores."""
 
 LINK_COLUMNS = (
-    "record_id", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
+    "record_id", "provider", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
     "alias_names", "birth_date", "sex", "address", "postcode", "phone", "email", "nhs_number",
     "is_nhs_number_verified", "merged_into",
 )  # fmt: skip
@@ -85,21 +86,43 @@ def make_features(connection: duckdb.DuckDBPyConnection) -> int:
     """Make `link_record` from the view `person_record` and the tables `nickname` and `replaced_number`."""
     bound = {"most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER, "common_address_word": COMMON_ADDRESS_WORD}
     run_script(connection, "link_features", bound)
-    frequencies = []
+    counted = []
     for column in FREQUENCY_COLUMNS:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE frequency_{column} AS SELECT {column}, count(*) / sum(count(*)) OVER ()"  # noqa: S608
-            f" AS tf_{column} FROM plain_record WHERE {column} IS NOT NULL GROUP BY {column}"
+            f"CREATE OR REPLACE TEMP TABLE count_{column} AS SELECT {column}, count(*)::INTEGER AS n_{column}"  # noqa: S608
+            f" FROM plain_record WHERE {column} IS NOT NULL GROUP BY {column}"
         )
-        frequencies.append(f"LEFT JOIN frequency_{column} USING ({column})")
+        counted.append(f"LEFT JOIN count_{column} USING ({column})")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE link_record AS SELECT * FROM plain_record {' '.join(frequencies)}"  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE counted_record AS SELECT * FROM plain_record {' '.join(counted)}"  # noqa: S608
     )
     for table in ("numbered", "known_number", "given_form", "family_form", "address_form", "plain_record"):
         connection.execute(f"DROP TABLE {table}")
     for column in FREQUENCY_COLUMNS:
-        connection.execute(f"DROP TABLE frequency_{column}")
-    return int(connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0])
+        connection.execute(f"DROP TABLE count_{column}")
+    set_frequencies(connection, None)
+    return int(connection.execute("SELECT count(*) FROM counted_record").fetchall()[0][0])
+
+
+def set_frequencies(connection: duckdb.DuckDBPyConnection, model: LinkageModel | None) -> None:
+    """Make the view `link_record`: features, and the term frequency of each value that the model's levels rest on.
+
+    The records of a pair agree with one another whoever they are, so one is not counted; and a value that only they
+    have is as rare as the model's u, not as one record among a few thousand: (n - 1) / (N + 1/u).
+    """
+    chosen = {level.frequency_of: (c.name, level.name) for c in COMPARISONS for level in c.levels if level.frequency_of}
+    totals = connection.execute(
+        f"SELECT {', '.join(f'count({column})' for column in FREQUENCY_COLUMNS)} FROM counted_record"  # noqa: S608
+    ).fetchall()[0]
+    frequencies = []
+    for column, total in zip(FREQUENCY_COLUMNS, totals, strict=True):
+        comparison, level = chosen[column]
+        trained = model.comparisons.get(comparison) if model else None
+        unseen = 1 / trained[level].u if trained else 0.0
+        frequencies.append(f"greatest(n_{column} - 1, 1) / {total + unseen + 1.0!r}::DOUBLE AS tf_{column}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW link_record AS SELECT *, {', '.join(frequencies)} FROM counted_record"  # noqa: S608
+    )
 
 
 def run_script(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> None:
@@ -148,8 +171,11 @@ def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
     connection.execute("CREATE OR REPLACE TEMP TABLE found_pair (id_l INTEGER, id_r INTEGER, rule UTINYINT)")
     run_script(connection, "link_deterministic_pairs", {})
     blocked = Blocked()
+    records = connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0]
     for rule in BLOCKING_RULES:
-        left_out = _block_by(connection, rule)
+        if rule.most_records is not None and records > rule.most_records:
+            continue
+        left_out = _block_by(connection, rule, records)
         if left_out:
             blocked.values_left_out[rule.name] = left_out
     connection.execute(
@@ -162,7 +188,7 @@ def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
     return blocked
 
 
-def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule) -> int:
+def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule, records: int) -> int:
     """Add a rule's pairs to `found_pair`; returns how many values were too common to block on."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE block_key AS"  # noqa: S608  # the rules are code
@@ -172,7 +198,6 @@ def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule) -> int:
         "SELECT size, count(*) FROM (SELECT count(*) AS size FROM block_key WHERE key IS NOT NULL GROUP BY key"
         " HAVING count(*) > 1) GROUP BY size ORDER BY size"
     ).fetchall()
-    records = connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0]
     cap, left_out = _largest_block(sizes, rule.pairs_per_record * records)
     if cap:
         bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": cap}
@@ -267,8 +292,9 @@ def judge_pairs(
     records, pairs = connection.execute(
         "SELECT (SELECT count(*) FROM link_record), (SELECT count(*) FROM candidate_pair)"
     ).fetchall()[0]
-    scorer = Scorer(connection, model, comparisons, records)
     set_levels(connection)
+    set_frequencies(connection, model)
+    scorer = Scorer(connection, model, comparisons, records)
     chunks = max(1, -(-pairs // PAIRS_IN_A_CHUNK))
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -279,21 +305,23 @@ def judge_pairs(
             {"chunks": chunks, "pairs": pairs, "chunk": chunk},
         )
         part = folder / f"part_{chunk:04}.parquet"
-        scorer.score("chunk", lambda part=part: _write_part(connection, part))
+        scorer.score("chunk", partial(_write_part, connection, model, part))
         parts.append(part)
     for table in ("chunk", "chunk_pair"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     return parts
 
 
-def _write_part(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+def _write_part(connection: duckdb.DuckDBPyConnection, model: LinkageModel, part: Path) -> None:
     place = str(part).replace("'", "''")
     bound = {
-        "match_weight": MATCH_WEIGHT,
+        "match_weight": model.match_weight,
         "possible_match_weight": POSSIBLE_MATCH_WEIGHT,
         "kept_weight": KEPT_WEIGHT,
         "generation_years": GENERATION_YEARS,
         "newborn_days": NEWBORN_DAYS,
+        "has_households": model.has_households,
+        "family_rules": list(FAMILY_RULES),
     }
     connection.execute(f"COPY ({load_sql('link_decide')}) TO '{place}' (FORMAT parquet, COMPRESSION lz4)", bound)
 

@@ -31,6 +31,11 @@ MATCH_WEIGHT = 10.0
 """At or above: joined without review. Odds of 1024 to 1 (probability 0.999), the floor under the 99.9% pair precision
 that NHS linkage is designed for (nhs-facts 3.4); the rules of `sql/link_decide.sql` come on top of it."""
 
+MATCH_WEIGHT_WITHOUT_FAMILIES = 4.0
+"""In place of MATCH_WEIGHT for a model whose data shows no families (`has_households` false): weights are then as good as
+they say. Odds of 16 to 1 at the very threshold, where few pairs lie; over all joined pairs the expected precision stays
+above 99.9%. NHS England's own Splink model joins at 5 (nhs-facts 3.2)."""
+
 POSSIBLE_MATCH_WEIGHT = 0.0
 """At or above and below MATCH_WEIGHT: more likely one person than not, but not safe; queued for review."""
 
@@ -100,8 +105,10 @@ class Comparison:
         return len(names) - 1 - names.index(level)
 
 
-_SWAPPED = "list_contains(family_forms_r, given_name_l) AND list_contains(family_forms_l, given_name_r)"
-_SWAPPED_FAMILY = "list_contains(given_forms_r, family_name_l) AND list_contains(given_forms_l, family_name_r)"
+_SWAPPED = (
+    "names_are_close(given_name_l, family_name_r) AND names_are_close(family_name_l, given_name_r)"
+    " AND NOT names_are_close(given_name_l, given_name_r)"
+)
 
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
@@ -132,14 +139,17 @@ COMPARISONS: tuple[Comparison, ...] = (
         "family_name_l IS NULL OR family_name_r IS NULL",
         (
             Level("same", "family_name_l = family_name_r", 0.82, "family_name"),
-            Level("swapped", _SWAPPED_FAMILY, 0.015, is_step=False),
+            Level("swapped", _SWAPPED, 0.015, is_step=False),
             # A previous name, one part of a double name, or an alias.
             Level("shared_part", "list_has_any(family_forms_l, family_forms_r)", 0.03, is_step=False),
             Level("one_edit", "least(length(family_name_l), length(family_name_r)) >= 3"
                   " AND damerau_levenshtein(family_name_l, family_name_r) <= 1", 0.05),
             Level("close", "names_sound_alike(family_sound_l, family_sound_r, family_name_l, family_name_r)"
                   " OR names_are_close(family_name_l, family_name_r)", 0.03),
-            Level("different", "ELSE", 0.055),
+            # One of the names stands in the other's field, and the other one is lost.
+            Level("in_other_field", "names_are_close(family_name_l, given_name_r)"
+                  " OR names_are_close(given_name_l, family_name_r)", 0.005, is_step=False),
+            Level("different", "ELSE", 0.05),
         ),
         ("family_name",),
     ),
@@ -179,8 +189,9 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             Level(
                 "same_address",
-                "address_overlap(address_words_l, address_words_r) >= 0.8"
-                " AND coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 2, true)",
+                "(address_overlap(address_words_l, address_words_r) >= 0.8"
+                " AND coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 2, true))"
+                " OR (coalesce(postcode_l, postcode_r) IS NULL AND address_edits(address_letters_l, address_letters_r) <= 0.1)",
                 0.55,
                 "address_key",
             ),
@@ -188,10 +199,18 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level(
                 "similar",
                 "coalesce(address_overlap(address_words_l, address_words_r) >= 0.5, false)"
-                " OR coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 1, false)",
+                " OR coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 1, false)"
+                " OR (coalesce(postcode_l, postcode_r) IS NULL AND address_edits(address_letters_l, address_letters_r) <= 0.3)",
                 0.10,
             ),
-            Level("different", "ELSE", 0.20),
+            # Where there is no postcode to go by, what is left of a badly typed address.
+            Level(
+                "remotely_similar",
+                "coalesce(postcode_l, postcode_r) IS NULL AND (address_edits(address_letters_l, address_letters_r) <= 0.45"
+                " OR coalesce(address_overlap(address_words_l, address_words_r) >= 0.33, false))",
+                0.05,
+            ),
+            Level("different", "ELSE", 0.15),
         ),
         ("postcode", "address"),
     ),
@@ -235,6 +254,17 @@ FREQUENCY_COLUMNS: tuple[str, ...] = tuple(
 """Columns whose term frequencies are counted each night and never stored."""
 
 
+FAMILY_RULES = (
+    "different_given_name_in_one_family",
+    "different_sex_and_given_name",
+    "parent_and_child_of_one_name",
+    "different_birth_date",
+    "only_household_evidence",
+)
+"""Rules of `sql/link_decide.sql` that keep members of one family apart. They cost true pairs in data whose names and
+birth dates are often wrong altogether; see `LinkageModel.has_households`."""
+
+
 def comparison_named(name: str) -> Comparison:
     """One comparison by its name."""
     return next(c for c in COMPARISONS if c.name == name)
@@ -257,17 +287,30 @@ class BlockingRule:
         keys: SQL over `link_record`: a list of texts, one per key; NULL keys never block.
         pairs_per_record: the rule's budget. Its largest blocks are left out until the pairs fit: values that very many
             records share tell nobody apart. Loose rules serve small data in full and rare values in large data.
+        most_records: the rule is for data of at most so many records, where its many keys cost little.
     """
 
     name: str
     keys: str
     pairs_per_record: float
+    most_records: int | None = None
 
 
 MOST_RECORDS_IN_A_BLOCK = 500
 """No rule compares a larger block, whatever its budget."""
 
 _TIGHT, _LOOSE = 8.0, 2.0
+
+SMALL_DATA = 200_000
+"""Records up to which rules with many keys a record are used: a small registry may have no usable postcode."""
+
+_TWO_ADDRESS_WORDS = (
+    "flatten(list_transform(address_words[1:8], lambda a: list_transform(list_filter(address_words[1:8],"
+    " lambda b: b > a), lambda b: a || ' ' || b)))"
+)
+_ADDRESS_WORD_AND_NAME = (
+    "flatten(list_transform(address_words[1:8], lambda a: list_transform([given_sound, family_sound], lambda b: a || b)))"
+)
 
 BLOCKING_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("name_and_birth_date", "list_transform(name_words, lambda w: w || birth_digits)", _TIGHT),
@@ -294,6 +337,8 @@ BLOCKING_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("birth_date", "[birth_digits]", _LOOSE),
     BlockingRule("phone", "[phone]", _LOOSE),
     BlockingRule("address", "[address_key]", _LOOSE),
+    BlockingRule("two_address_words", _TWO_ADDRESS_WORDS, _TIGHT, SMALL_DATA),
+    BlockingRule("address_word_and_name", _ADDRESS_WORD_AND_NAME, _TIGHT, SMALL_DATA),
 )  # fmt: skip
 
 SAME_NHS_NUMBER = "same_nhs_number"
@@ -343,14 +388,22 @@ class LinkageModel:
     Attributes:
         matches_per_record: true pairs for each person record; what the prior is made from, for any number of records.
         comparisons: comparison to level to its numbers; comparisons that were not trained are absent.
+        has_households: whether the data holds people of one home, birth date or name who are not one person, as far as
+            training could see; where not, the rules that keep families apart do not stand between two providers.
         trained_on: record and pair counts, columns and blocks; never a value.
     """
 
     version: str
     matches_per_record: float
     comparisons: Mapping[str, Mapping[str, LevelNumbers]]
+    has_households: bool = True
     trained_at: datetime | None = None
     trained_on: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def match_weight(self) -> float:
+        """Weight from which on a pair is a match."""
+        return MATCH_WEIGHT if self.has_households else MATCH_WEIGHT_WITHOUT_FAMILIES
 
     def prior(self, records: int) -> float:
         """Probability that two of so many records, drawn at random, are one person.
@@ -370,6 +423,7 @@ class LinkageModel:
                 "matches_per_record": round(self.matches_per_record, 6),
                 "at_training": self.prior(int(self.trained_on.get("records", 2))),
             },
+            "has_households": self.has_households,
             "term_frequencies": {
                 c.name: {level.name: level.frequency_of for level in c.levels if level.frequency_of}
                 for c in COMPARISONS
@@ -461,6 +515,7 @@ def load_model(path: Path) -> LinkageModel:
             version=str(content["version"]),
             matches_per_record=float(content["prior"]["matches_per_record"]),
             comparisons=comparisons,
+            has_households=bool(content["has_households"]),
             trained_at=datetime.fromisoformat(content["trained_at"]) if content.get("trained_at") else None,
             trained_on=content.get("trained_on", {}),
         )

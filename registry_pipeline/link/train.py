@@ -11,8 +11,9 @@ training block like the others: labelled pairs in effect, though the easier ones
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from registry_pipeline.errors import RunFailed
 from registry_pipeline.link import match
 from registry_pipeline.link.model import (
     COMPARISONS,
-    MATCH_WEIGHT,
+    FAMILY_RULES,
     POSSIBLE_MATCH_WEIGHT,
     TRAINING_BLOCKS,
     Comparison,
@@ -34,7 +35,7 @@ from registry_pipeline.link.model import (
     untrained_model,
 )
 from registry_pipeline.outcomes import Share
-from registry_pipeline.storage import Home, connect, write_json
+from registry_pipeline.storage import Home, connect, scan, write_json
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,6 +62,10 @@ LEAST_M = 1e-4
 
 LIKELY_TRUE_PAIR = 0.5
 """Random pairs above this probability are true pairs that were drawn by chance; they are not counted for u."""
+
+MOST_FAMILIES_AMONG_KEPT_APART = 0.01
+"""Expected share of real families among the pairs that a family's rules keep apart across providers, at or below which
+the data counts as showing none: the rules would cost a hundred true pairs for each false one that they prevent."""
 
 ROUNDS = 3
 """u, m and the prior depend on one another; after three rounds they no longer move by more than a percent."""
@@ -111,7 +116,7 @@ def train(configuration: Configuration, night: date, shares: Sequence[Share]) ->
     newest = saved_versions(folder)
     version = f"v{(int(newest[0][0][1:]) if newest else 0) + 1:04}"
     about |= {"night": night.isoformat(), "providers": len({s.provider.provider for s in shares})}
-    model = LinkageModel(version, numbers.matches_per_record, numbers.comparisons, datetime.now(UTC), about)
+    model = replace(numbers, version=version, trained_at=datetime.now(UTC), trained_on=about)
     path, card = folder / f"{version}.json", folder / f"{version}.md"
     write_json(path, model.as_json())
     card.write_text(model_card(model), encoding="utf-8")
@@ -145,13 +150,14 @@ def learn(connection: duckdb.DuckDBPyConnection, folder: Path, records: int) -> 
     if not blocks:
         raise RunFailed("No two records agree on a birth date, a name, a home or a number: there is nothing to learn.")
     model, learned = _fit(connection, comparisons, random, blocks, records)
-    model = _with_prior(connection, model, comparisons, records, folder)
+    model, kept_apart = _with_prior(connection, model, comparisons, records, folder)
     about = {
         "records": records,
         "columns": sorted(columns),
         "candidate_pairs": sum(blocked.pairs.values()),
         "random_pairs": int(random.counts.sum()),
         "training_blocks": learned,
+        "kept_apart_by_family_rules": kept_apart,
     }
     return model, about
 
@@ -324,23 +330,44 @@ def _ratio(pool: Sequence[int], m: Sequence[float], u: Sequence[float]) -> float
 
 def _with_prior(
     connection: duckdb.DuckDBPyConnection, model: LinkageModel, comparisons: Sequence[str], records: int, folder: Path
-) -> LinkageModel:
-    """The prior from what the model itself joins, started high and low enough to be pulled right in two rounds."""
-    import shutil
-
-    found = model.matches_per_record
+) -> tuple[LinkageModel, dict[str, int]]:
+    """The prior, and whether there are households, from what the model itself joins; two rounds settle both."""
+    kept_apart = {"within_providers": 0, "across_providers": 0}
     for _ in range(2):
-        tried = LinkageModel(model.version, found, model.comparisons)
         try:
-            parts = match.judge_pairs(connection, tried, comparisons, folder)
-            listed = ", ".join(f"'{part}'" for part in parts)
-            matches = connection.execute(
-                f"SELECT count(*) FROM read_parquet([{listed}]) WHERE outcome = 'match'"  # noqa: S608  # own paths
-            ).fetchall()[0][0]
+            parts = match.judge_pairs(connection, model, comparisons, folder)
+            matches, within, across = connection.execute(
+                "SELECT count(*) FILTER (outcome = 'match'), count(*) FILTER (is_family AND same_provider),"  # noqa: S608
+                " count(*) FILTER (is_family AND NOT same_provider)"
+                " FROM (SELECT *, list_contains($family_rules, decided_by) AS is_family"
+                f" FROM {scan(parts)})",
+                {"family_rules": list(FAMILY_RULES)},
+            ).fetchall()[0]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        found = max(matches / records, 0.001)
-    return LinkageModel(model.version, found, model.comparisons)
+        if model.has_households:
+            kept_apart = {"within_providers": within, "across_providers": across}
+            has_households = _has_households(connection, within, across)
+            matches += 0 if has_households else across
+        model = replace(model, matches_per_record=max(matches / records, 0.001), has_households=has_households)
+    return model, kept_apart
+
+
+def _has_households(connection: duckdb.DuckDBPyConnection, within: int, across: int) -> bool:
+    """Whether pairs that a family's rules keep apart are families, or one person whose name or birth date is wrong.
+
+    A provider knows a person once, as a rule, and twins or a father and son of one name as two. So families show as
+    such pairs within providers about as often as across them, by the number of pairs that there are; wrong names and
+    dates show across providers only. With one provider nothing can be told, and families are assumed.
+    """
+    inside, outside = connection.execute(
+        "SELECT sum(n * (n - 1.0)) / 2, (sum(n) * sum(n) - sum(n * n)) / 2.0"
+        " FROM (SELECT count(*)::DOUBLE AS n FROM link_record GROUP BY provider)"
+    ).fetchall()[0]
+    if not inside or not outside or not across:
+        return True
+    families_across = (within + 1) * outside / inside
+    return bool(families_across / across > MOST_FAMILIES_AMONG_KEPT_APART)
 
 
 def _random_patterns(
@@ -425,8 +452,8 @@ def model_card(model: LinkageModel) -> str:
         "",
         "## Thresholds",
         "",
-        f"- Match at weight {MATCH_WEIGHT:g} and above, unless a rule of `sql/link_decide.sql` keeps the pair apart:"
-        f" odds of {2**MATCH_WEIGHT:,.0f} to 1, the floor under a pair precision of 99.9%.",
+        f"- Match at weight {model.match_weight:g} and above (odds of {2**model.match_weight:,.0f} to 1), unless a rule"
+        " of `sql/link_decide.sql` keeps the pair apart. The reasons stand beside the constants in `link/model.py`.",
         f"- Possible match at weight {POSSIBLE_MATCH_WEIGHT:g} and above: more likely one person than not; for review.",
         "",
         "## Limits",

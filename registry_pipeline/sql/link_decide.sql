@@ -1,7 +1,7 @@
 -- What becomes of each scored pair of a chunk. Scores alone would join households and twins (surname, home, phone and a
 -- twin's birth date are not independent), so rules stand between the score and the join, each with a name.
 -- Reads: scored (Splink's result: gamma_* levels, match_weight), link_record, the variable `level` (comparison -> level -> number).
--- Numbers: $match_weight, $possible_match_weight, $kept_weight, $generation_years, $newborn_days.
+-- Numbers: $match_weight, $possible_match_weight, $kept_weight, $generation_years, $newborn_days, $has_households, $family_rules.
 WITH pair AS (
     SELECT
         scored.*,
@@ -12,8 +12,8 @@ WITH pair AS (
         given_name_level IN (getvariable('level').given_name.same, getvariable('level').given_name.variant) AS given_is_sure,
         given_name_level >= getvariable('level').given_name.close AS given_agrees,
         given_name_level IN (-1, getvariable('level').given_name.initial) AS given_is_weak,
-        family_name_level > getvariable('level').family_name.different AS family_agrees,
-        family_name_level = getvariable('level').family_name.different AS family_differs,
+        family_name_level > getvariable('level').family_name.in_other_field AS family_agrees,
+        family_name_level BETWEEN 0 AND getvariable('level').family_name.in_other_field AS family_differs,
         birth_date_level >= getvariable('level').birth_date.day_month_swapped AS birth_is_sure,
         birth_date_level > getvariable('level').birth_date.different AS birth_agrees,
         birth_date_level = getvariable('level').birth_date.different AS birth_differs,
@@ -23,6 +23,7 @@ WITH pair AS (
         abs(l.birth_digits[1:4]::INTEGER - r.birth_digits[1:4]::INTEGER) >= $generation_years AS other_generation,
         strptime(greatest(l.birth_digits, r.birth_digits), '%Y%m%d')
             > greatest(l.night, r.night) - to_days($newborn_days::INTEGER) AS is_newborn,
+        l.provider = r.provider AS same_provider,
         l.record_id AS record_id_l,
         r.record_id AS record_id_r
     FROM scored
@@ -53,7 +54,7 @@ ruled AS (
             WHEN given_is_weak AND NOT birth_is_sure AND NOT nhs_agrees THEN 'only_household_evidence'
             WHEN family_differs AND same_household AND NOT birth_is_sure AND NOT nhs_agrees THEN 'only_household_evidence'
             ELSE 'match_weight'
-        END AS decided_by
+        END AS rule_name
     FROM (
         SELECT * REPLACE (
             coalesce(nhs_agrees, false) AS nhs_agrees, coalesce(nhs_differs, false) AS nhs_differs,
@@ -64,15 +65,22 @@ ruled AS (
     )
 )
 SELECT
-    id_l, id_r, record_id_l, record_id_r, rule, decided_by,
+    id_l, id_r, record_id_l, record_id_r, rule, same_provider, decided_by,
     CASE
         WHEN decided_by IN ('same_nhs_number', 'local_merge') THEN 'match'
         WHEN decided_by = 'different_verified_nhs_numbers' THEN 'no_match'
+        -- Relatives with a number each, not verified yet, are nothing to review; one person with two numbers is.
+        WHEN decided_by = 'different_nhs_numbers' AND (given_differs OR birth_differs) THEN 'no_match'
         WHEN decided_by = 'match_weight' AND match_weight >= $match_weight THEN 'match'
         WHEN match_weight >= $possible_match_weight THEN 'possible_match'
         ELSE 'no_match'
     END AS outcome,
     -- A pair that is one person by rule keeps the score that the comparisons gave it.
     match_weight, match_probability, comparison_levels, comparison_weights
-FROM ruled
+FROM (
+    -- In data that shows no families, a family's rules only stand within one provider, which knows a person once.
+    SELECT *, CASE WHEN list_contains($family_rules, rule_name) AND NOT $has_households AND NOT same_provider
+        THEN 'match_weight' ELSE rule_name END AS decided_by
+    FROM ruled
+)
 WHERE match_weight >= $kept_weight OR decided_by IN ('same_nhs_number', 'local_merge', 'nhs_number_of_somebody_else')

@@ -10,6 +10,11 @@ CREATE OR REPLACE MACRO names_sound_alike(sound_a, sound_b, a, b) AS
 CREATE OR REPLACE MACRO address_overlap(a, b) AS
     CASE WHEN len(a) >= 2 AND len(b) >= 2 THEN len(list_intersect(a, b)) / least(len(a), len(b)) END;
 
+-- Edits between two addresses written without blanks, as a share of the longer one: also catches blanks put wrongly.
+CREATE OR REPLACE MACRO address_edits(a, b) AS
+    CASE WHEN least(length(a), length(b)) >= 8 AND abs(length(a) - length(b)) <= 0.45 * greatest(length(a), length(b))
+        THEN levenshtein(a, b) / greatest(length(a), length(b)) ELSE 1 END;
+
 -- How a name sounds in many languages at once: letters that are written for one another are one letter, vowels but a
 -- leading one and doubled letters go. Not English only: V/W/F, C/K/Q, S/Z/X, J/Y, PH, TH, CK, SH and the like.
 CREATE OR REPLACE MACRO name_sound(name) AS nullif(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
@@ -24,7 +29,7 @@ CREATE OR REPLACE MACRO name_sound(name) AS nullif(regexp_replace(regexp_replace
 CREATE OR REPLACE TEMP TABLE numbered AS
 SELECT
     (row_number() OVER (ORDER BY record_id))::INTEGER AS id,
-    record_id, given_name, middle_names, family_name, previous_family_name, alias_names,
+    record_id, provider, given_name, middle_names, family_name, previous_family_name, alias_names,
     strftime(birth_date, '%Y%m%d') AS birth_digits,
     CASE WHEN sex IN ('M', 'F') THEN sex END AS sex,
     address, postcode, phone, email, nhs_number,
@@ -97,7 +102,7 @@ FROM telling;
 
 CREATE OR REPLACE TEMP TABLE plain_record AS
 SELECT
-    id, record_id, setting, night, given_name, family_name, birth_digits, sex, postcode, phone, email, merged_into,
+    id, record_id, provider, setting, night, given_name, family_name, birth_digits, sex, postcode, phone, email, merged_into,
     nhs_number, known_number.current_nhs_number, known_number.number_id, is_verified,
     given_forms,
     CASE
@@ -119,6 +124,7 @@ SELECT
         THEN least(given_name, family_name) || '|' || greatest(given_name, family_name) END AS names_key,
     list_distinct(list_concat(given_words, family_forms)) AS name_words,
     address_words, address_key,
+    CASE WHEN postcode IS NULL THEN replace(address, ' ', '') END AS address_letters,
     CASE WHEN postcode IS NOT NULL THEN split_part(postcode, ' ', 1) END AS postcode_district
 FROM numbered
 LEFT JOIN known_number USING (current_nhs_number)
