@@ -36,6 +36,8 @@ CONTACT_REASONS = (
     {"Request": 0.5, "Assessment": 0.3, "Review": 0.2},
 )
 """What a contact is about: in health care, and in a council's events."""
+CONTACTS = {"GP": (2.6, 0.9), "RX": (1.6, 0.3), "RY": (5.6, 0.3), "RV": (7.6, 0.3), "LA": (0.5, 0.1)}
+"""Contacts a year by kind of provider: of anybody whom it knows, and for each long-term condition besides."""
 RELATIONSHIPS = {"spouse": 0.4, "child": 0.32, "parent": 0.16, "sibling": 0.05, "friend": 0.07}
 SERVICE_KINDS = {
     ("Long Term Support: Community", "Home Support", "CASSR Managed Personal Budget"): 0.4,
@@ -423,10 +425,7 @@ FEEDS: dict[str, tuple[Callable[[Known], Floats], Details]] = {
     "attendance": (
         lambda k: 0.4 + 0.08 * k.burden() + (k.age() < 5) * 0.3 + (k.age() > 75) * 0.3, _attendances,
     ),
-    "contact": (
-        lambda k: 2.2 + 0.9 * k.burden() + (k.age() < 5) * 1.5 if _gp(k) else 1.6 + 0.3 * k.burden()
-        + (4.0 if k.provider.startswith("RY") else 0.0) + (6.0 if k.provider == "RV1" else 0.0), _contacts,
-    ),
+    "contact": (lambda k: CONTACTS[k.provider[:2]][0] + CONTACTS[k.provider[:2]][1] * k.burden(), _contacts),
     "referral": (lambda k: 0.5 + 0.05 * k.burden(), _referrals),
     "medication": (lambda k: 0.35 + 1.3 * k.burden(), _medications),
     "condition": (lambda k: np.full(len(k), 0.2), _conditions),
@@ -434,9 +433,10 @@ FEEDS: dict[str, tuple[Callable[[Known], Floats], Details]] = {
         lambda k: 0.02 + 0.12 * k.has("Frailty") + 0.1 * k.has("Type 2 diabetes mellitus") if _gp(k)
         else 0.25 + 0.5 * k.has("Schizophrenia") + 0.3 * k.has("Frailty"), _care_plans,
     ),
-    "service": (lambda k: 0.55 + 0.3 * k.has("Frailty") , _services),
+    "service": (lambda k: 0.55 + 0.3 * k.has("Frailty"), _services),
     "carer": (
-        lambda k: 0.01 + (_companion(k) != NONE) * (0.2 + 0.4 * (k.age() > 75) + 0.3 * k.has("Intellectual disability")),
+        lambda k: 0.01 + (_companion(k) != NONE)
+        * (0.2 + 0.4 * (k.age() > 75) + 0.3 * k.has("Intellectual disability")),
         _carers,
     ),
 }  # fmt: skip

@@ -25,13 +25,58 @@ class Condition(NamedTuple):
 
 
 CONDITIONS: tuple[Condition, ...] = (
-    Condition("Essential hypertension", "I10X", "38341003", 0.62, 66, 11, (("386864001", "Amlodipine 5mg tablets"), ("386872004", "Ramipril 5mg capsules"))),
-    Condition("Type 2 diabetes mellitus", "E119", "44054006", 0.20, 58, 11, (("109081006", "Metformin 500mg tablets"),)),
-    Condition("Coronary heart disease", "I251", "53741008", 0.22, 76, 9, (("373444002", "Atorvastatin 40mg tablets"), ("387458008", "Aspirin 75mg tablets"))),
-    Condition("Atrial fibrillation", "I48X", "49436004", 0.22, 80, 8, (("698090000", "Apixaban 5mg tablets"), ("386868003", "Bisoprolol 2.5mg tablets"))),
+    Condition(
+        "Essential hypertension",
+        "I10X",
+        "38341003",
+        0.62,
+        66,
+        11,
+        (("386864001", "Amlodipine 5mg tablets"), ("386872004", "Ramipril 5mg capsules")),
+    ),
+    Condition(
+        "Type 2 diabetes mellitus", "E119", "44054006", 0.20, 58, 11, (("109081006", "Metformin 500mg tablets"),)
+    ),
+    Condition(
+        "Coronary heart disease",
+        "I251",
+        "53741008",
+        0.22,
+        76,
+        9,
+        (("373444002", "Atorvastatin 40mg tablets"), ("387458008", "Aspirin 75mg tablets")),
+    ),
+    Condition(
+        "Atrial fibrillation",
+        "I48X",
+        "49436004",
+        0.22,
+        80,
+        8,
+        (("698090000", "Apixaban 5mg tablets"), ("386868003", "Bisoprolol 2.5mg tablets")),
+    ),
     Condition("Heart failure", "I500", "84114007", 0.14, 82, 8, (("387475002", "Furosemide 40mg tablets"),)),
-    Condition("Chronic obstructive pulmonary disease", "J449", "13645005", 0.09, 67, 9, (("372897005", "Salbutamol 100micrograms/dose inhaler"),)),
-    Condition("Asthma", "J459", "195967001", 0.11, 8, 6, (("372897005", "Salbutamol 100micrograms/dose inhaler"), ("116574000", "Beclometasone 100micrograms/dose inhaler"))),
+    Condition(
+        "Chronic obstructive pulmonary disease",
+        "J449",
+        "13645005",
+        0.09,
+        67,
+        9,
+        (("372897005", "Salbutamol 100micrograms/dose inhaler"),),
+    ),
+    Condition(
+        "Asthma",
+        "J459",
+        "195967001",
+        0.11,
+        8,
+        6,
+        (
+            ("372897005", "Salbutamol 100micrograms/dose inhaler"),
+            ("116574000", "Beclometasone 100micrograms/dose inhaler"),
+        ),
+    ),
     Condition("Chronic kidney disease", "N183", "709044004", 0.30, 80, 9, (("386872004", "Ramipril 5mg capsules"),)),
     Condition("Stroke", "I639", "230690007", 0.12, 79, 9, (("373444002", "Atorvastatin 40mg tablets"),)),
     Condition("Dementia", "F03X", "52448006", 0.30, 88, 5, (("386855006", "Donepezil 10mg tablets"),)),
@@ -41,13 +86,17 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("Epilepsy", "G409", "84757009", 0.011, 25, 15, (("387562000", "Lamotrigine 100mg tablets"),)),
     Condition("Malignant neoplastic disease", "C509", "363346000", 0.16, 72, 10, ()),
     Condition("Osteoarthritis", "M199", "396275006", 0.45, 72, 10, (("387517004", "Paracetamol 500mg tablets"),)),
-    Condition("Hypothyroidism", "E039", "40930008", 0.08, 58, 14, (("710809001", "Levothyroxine sodium 50microgram tablets"),)),
-    Condition("Rheumatoid arthritis", "M069", "69896004", 0.014, 58, 10, (("387381009", "Methotrexate 2.5mg tablets"),)),
+    Condition(
+        "Hypothyroidism", "E039", "40930008", 0.08, 58, 14, (("710809001", "Levothyroxine sodium 50microgram tablets"),)
+    ),
+    Condition(
+        "Rheumatoid arthritis", "M069", "69896004", 0.014, 58, 10, (("387381009", "Methotrexate 2.5mg tablets"),)
+    ),
     Condition("Osteoporosis", "M819", "64859006", 0.16, 80, 7, (("391730008", "Alendronic acid 70mg tablets"),)),
     Condition("Frailty", "R54X", "248279007", 0.45, 88, 6, ()),
-)  # fmt: skip
-"""Codes: ICD-10 and SNOMED CT as published; medicines by their SNOMED CT substance. Prevalences: made up, of the size of
-the registers of the Quality and Outcomes Framework."""
+)
+"""Codes: ICD-10 and SNOMED CT as published; medicines by their SNOMED CT substance. Prevalences: made up, of the size
+of the registers of the Quality and Outcomes Framework."""
 
 NUMBER = {condition.term: i for i, condition in enumerate(CONDITIONS)}
 """Place of a condition in `CONDITIONS`, which is its bit in a person's conditions."""

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,7 @@ ROWS_A_BATCH = 16_384
 FASTEST = 1
 """Level of gzip and zip: their files are read once."""
 
-FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2060, 1, 1)
+FIRST_DAY, LAST_DAY = date(1880, 1, 1), date(2045, 1, 1)
 QUOTES_EVERY_CELL = ("GP1", "GP2")
 
 
@@ -91,7 +91,9 @@ def as_text(values: Any, form: str | None = None) -> Any:
         numbers = seconds.fill_null(0).to_numpy(zero_copy_only=False)
         day = _days(day_form).take(pa.array(numbers // 86400 - _day_number(FIRST_DAY)))
         if minute_form:
-            day = pc.binary_join_element_wise(day, _minutes("%H" + minute_form).take(pa.array(numbers % 86400 // 60)), " ")
+            day = pc.binary_join_element_wise(
+                day, _minutes("%H" + minute_form).take(pa.array(numbers % 86400 // 60)), " "
+            )
         return pc.if_else(seconds.is_valid(), day, None)
     if pa.types.is_boolean(kind):
         return pc.if_else(values, "true", "false")
@@ -104,13 +106,15 @@ def _day_number(day: date) -> int:
 
 @cache
 def _days(form: str) -> pa.Array:
-    """Every day of two centuries in one form: looking a text up is faster than formatting it a million times."""
+    """Every day that a record may hold, in one form: looking a text up is faster than formatting it a million times."""
     return pa.array([(FIRST_DAY + timedelta(days=n)).strftime(form) for n in range((LAST_DAY - FIRST_DAY).days)])
 
 
 @cache
 def _minutes(form: str) -> pa.Array:
-    texts = [form.replace("%H", f"{m // 60:02d}").replace("%M", f"{m % 60:02d}").replace("%S", "00") for m in range(1440)]
+    texts = [
+        form.replace("%H", f"{m // 60:02d}").replace("%M", f"{m % 60:02d}").replace("%S", "00") for m in range(1440)
+    ]
     return pa.array(texts)
 
 
@@ -142,7 +146,7 @@ class Writer:
         self._archives: dict[Path, zipfile.ZipFile] = {}
         self._stack = ExitStack()
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -235,7 +239,7 @@ class Writer:
                 yield file
         elif path.suffix == ".gz":
             with path.open("wb") as raw, gzip.GzipFile("", "wb", FASTEST, raw, mtime=0) as file:
-                yield io.BufferedWriter(file, 1 << 20)  # type: ignore[arg-type,type-var]  # GzipFile is a raw stream in all but name
+                yield io.BufferedWriter(file, 1 << 20)
         else:
             with path.open("wb") as file:
                 yield file
@@ -286,7 +290,9 @@ def _quote_where_needed(column: Any, delimiter: str) -> Any:
     return pc.if_else(needed, pc.binary_join_element_wise('"', inner, '"', ""), text)
 
 
-def client_level(provider: Provider, persons: pa.Table, events: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, int]]:
+def client_level(
+    provider: Provider, persons: pa.Table, events: Mapping[str, pa.Table]
+) -> tuple[pa.Table, dict[str, int]]:
     """Client Level Data: the person repeated on each event; who has no event has a row without one.
 
     Args:

@@ -67,9 +67,7 @@ class Holding:
     ended: list[pa.Table] = field(default_factory=list)
 
 
-def open_books(
-    population: Population, places: Places, provider: str, rng: np.random.Generator, today: int
-) -> Holding:
+def open_books(population: Population, places: Places, provider: str, rng: np.random.Generator, today: int) -> Holding:
     """A provider's records on the first night, duplicates and test patients among them."""
     known = recording.seen_by(rng, provider, population, places, today) & (population.first_night == 0)
     persons = np.flatnonzero(known)
@@ -134,7 +132,11 @@ def turn_page(
 
     Args:
         holding: the night before.
+        population: the truth tonight.
+        places: where people live.
         touched: people about whom something changed.
+        rng: where it is drawn from.
+        today: day number of the night.
         night: number of the night, from 1.
     """
     rows, changed = _rewrite(holding, population, places, touched, rng, today)
@@ -184,14 +186,15 @@ def _rewrite(
     group = np.searchsorted(share / share[-1], rng.random(len(where)), side="right")
     columns = {name: holding.rows[name].combine_chunks() for name in holding.rows.column_names}
     lives = life[where]
-    for name in columns:
+    written = dict(columns)
+    for name, column in columns.items():
         mine = np.isin(group, [i for i, names in enumerate(GROUPS) if name in names]) & ~lives
         if name in LIFE_EVENT:
             mine |= lives
         mask = np.zeros(size, bool)
         mask[where[mine]] = True
-        columns[name] = recording.put(columns[name], mask, fresh[name].combine_chunks().filter(pa.array(mine)))
-    return pa.table(columns, schema=holding.rows.schema), changed
+        written[name] = recording.put(column, mask, fresh[name].combine_chunks().filter(pa.array(mine)))
+    return pa.table(written, schema=holding.rows.schema), changed
 
 
 def _merge(holding: Holding, rows: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, Mask, Mask]:
@@ -227,7 +230,7 @@ def _newcomers(
     known[holding.persons[holding.persons != NONE]] = True
     would = recording.seen_by(rng, holding.provider, population, places, today)
     arrived = (population.first_night == night) & would
-    if holding.provider == "RX1" or holding.provider == "RX2":
+    if holding.provider in {"RX1", "RX2"}:
         west = places.is_west(population.address) == (holding.provider == "RX1")
         arrived |= (population.first_night == night) & (population.birth_day >= today - 1) & west
     candidates = np.flatnonzero(~known & (population.first_night < night) & would)
@@ -244,10 +247,5 @@ def marked_deleted(rows: pa.Table) -> pa.Table:
 def active(holding: Holding) -> Mask:
     """Records about whose people events are recorded: no test patients, none deleted or merged away."""
     rows = holding.rows
-    left = pc.or_(pc.fill_null(rows["deleted"], value_or_false()), rows["merged_into"].is_valid())
-    return (holding.persons != NONE) & ~left.to_numpy()
-
-
-def value_or_false() -> pa.Scalar:
-    """False, as Arrow has it."""
-    return pa.scalar(False)  # noqa: FBT003  # a value, not an option
+    left = pc.or_(rows["deleted"], rows["merged_into"].is_valid())
+    return np.asarray((holding.persons != NONE) & ~left.to_numpy())

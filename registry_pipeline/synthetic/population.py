@@ -172,9 +172,7 @@ def _households(rng: np.random.Generator, total: int, people: int) -> tuple[Ints
     return kind, household, position
 
 
-def _ages(
-    rng: np.random.Generator, kind: Ints, household: Ints, position: Ints, today: int
-) -> tuple[Ints, Ints, Ints]:
+def _ages(rng: np.random.Generator, kind: Ints, household: Ints, position: Ints, today: int) -> tuple[Ints, Ints, Ints]:
     """Birth days, sexes (0 female, 1 male) and the code of the twin."""
     size = len(kind)
     head = np.searchsorted(household, household)

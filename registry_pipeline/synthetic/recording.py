@@ -147,7 +147,7 @@ def seen_by(rng: np.random.Generator, provider: str, population: Population, pla
         left = at_rate(rng, len(population), 0.012)
         return np.asarray(((supplier == provider) & (population.practice != NONE)) | (left & (supplier != provider)))
     ill = sum(population.has(everybody, bit) for bit in range(len(clinical.CONDITIONS)))
-    need = np.clip(0.34 + 0.06 * np.asarray(ill) + np.maximum(age - 60, 0) * 0.004 + (age < 2) * 0.3, 0, 0.95)
+    need = np.clip(0.44 + 0.06 * np.asarray(ill) + np.maximum(age - 60, 0) * 0.004 + (age < 2) * 0.3, 0, 0.95)
     west = places.is_west(population.address)
     mind = population.has(everybody, clinical.NUMBER["Schizophrenia"]) * 0.75
     mind = mind + population.has(everybody, clinical.NUMBER["Depressive disorder"]) * 0.16
@@ -186,6 +186,9 @@ def record(
     """Write people down as a provider does, under the canonical columns of the patient feed.
 
     Args:
+        population: the truth.
+        places: where people live.
+        provider: its code.
         persons: one person a record; a person may come twice.
         local_id: the records' local ids.
         rng: where the errors are drawn from.
@@ -198,7 +201,7 @@ def record(
     number, status = desk.nhs_number()
     given, middle, family, previous = desk.names()
     address, postcode = desk.address()
-    phone, email = desk.contact(given, family)
+    phone, email = desk.contact()
     born, died = desk.birth_and_death()
     gone = at_rate(rng, len(persons), DELETED) if habits.keeps_deleted else np.zeros(len(persons), bool)
     practice = population.practice[persons]
@@ -303,7 +306,7 @@ def change_digit(text: str, dice: int) -> str:
     if not text[place].isdigit() or place == 0:
         place = len(text) - 1
     other = (int(text[place]) + 1 + dice % 8) % 10 if text[place].isdigit() else 0
-    return f"{text[:place]}{other}{text[place + 1:]}"
+    return f"{text[:place]}{other}{text[place + 1 :]}"
 
 
 def swap_digits(text: str, dice: int) -> str:
@@ -534,7 +537,7 @@ class _Desk:
         address = pc.if_else(nowhere, "No fixed abode", address)
         return (pc.utf8_upper(address) if self.habits.upper else address), code
 
-    def contact(self, given: Any, family: Any) -> tuple[pa.Array, pa.Array]:
+    def contact(self) -> tuple[pa.Array, pa.Array]:
         """Telephone and e-mail; children's are their parent's."""
         people, rng = self.population, self.rng
         mother = people.mother[self.persons]

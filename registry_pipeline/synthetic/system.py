@@ -13,11 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from registry_pipeline.config import REPOSITORY, Configuration, CsvSource, Feed, load_configuration
 from registry_pipeline.errors import BadInput
@@ -94,7 +92,9 @@ def synthesise(
     _check(out, people=people, nights=nights, history_months=history_months)
     begun = time.perf_counter()
     try:
-        system = _System(out, people, nights, seed, first_night, history_months, progress or (lambda _what, _share: None))
+        system = _System(
+            out, people, nights, seed, first_night, history_months, progress or (lambda _what, _share: None)
+        )
         rows, truth_rows = system.run()
     except OSError as problem:
         raise_if_disk_full(problem, out / "drop")
@@ -135,7 +135,9 @@ class _System:
             today = day_number(self.first_night) + number
             touched = self._day(population, places, today, number)
             for place, code in enumerate(self.configuration.providers):
-                self.progress(f"{self._night(number)} {code}", (number * len(self.configuration.providers) + place) / total)
+                self.progress(
+                    f"{self._night(number)} {code}", (number * len(self.configuration.providers) + place) / total
+                )
                 rng = stream(self.seed, code, number)
                 if number == 0:
                     books[code] = _Provider(nights.open_books(population, places, code, rng, today))
@@ -182,7 +184,9 @@ class _System:
                 return
             for name, feed in provider.feeds.items():
                 if name == "patient":
-                    self._deliver_patients(book, feed, writer, delta=provider.delivery_of(name) == "delta" and number > 0)
+                    self._deliver_patients(
+                        book, feed, writer, delta=provider.delivery_of(name) == "delta" and number > 0
+                    )
                 elif name == "nhs_number_replacement":
                     with writer.feed(name, feed) as write:
                         write(self._replaced(population))

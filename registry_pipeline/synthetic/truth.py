@@ -32,7 +32,13 @@ def write_truth(
     """Write `person`, `person_record` and `nhs_number`; returns rows by table.
 
     Args:
+        folder: where the files go.
+        population: the people at the end of the last night.
+        places: where they live.
+        holdings: every provider's records at the end of the last night.
         replacements: people and day numbers of superseded NHS numbers.
+        first_night: the first night.
+        nights: how many there were.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -54,6 +60,7 @@ def _person(population: Population, places: Places, first_night: date) -> pa.Tab
     def day(days: Ints) -> pa.Array:
         return pa.array(days.astype(np.int32), mask=days == NONE).cast(pa.date32())
 
+    every_night = [first_night + timedelta(days=n) for n in range(1 + int(population.first_night.max()))]
     return pa.table({
         "person_id": np.arange(len(population)),
         "household": population.household,
@@ -76,8 +83,7 @@ def _person(population: Population, places: Places, first_night: date) -> pa.Tab
         "mother_id": pa.array(population.mother, mask=population.mother == NONE),
         "is_twin": pa.array(population.twin != NONE),
         "is_sensitive": pa.array(population.sensitive == 1),
-        "first_night": pa.array([first_night + timedelta(days=int(n)) for n in range(1 + int(population.first_night.max()))])
-        .take(population.first_night),
+        "first_night": pa.array(every_night).take(population.first_night),
     })  # fmt: skip
 
 
