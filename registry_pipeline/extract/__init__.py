@@ -282,7 +282,7 @@ class _Extraction:
         for path in (self._record, self._raw, self._unreadable):
             path.unlink(missing_ok=True)
         settings = self.configuration.deployment
-        connection = connect(self.home, memory_limit=settings.memory_limit, threads=settings.threads)
+        connection = connect(self.home, memory_limit=settings.memory_limit, threads=settings.threads, macros=False)
         try:
             return self._read_with(connection, landed, work, already_landed=already_landed)
         finally:
@@ -294,7 +294,7 @@ class _Extraction:
         feed = self.provider.feeds[self.feed]  # type: ignore[index]  # feed names are checked on load
         delivery = self._delivery(landed)
         parts = self._parts(connection, landed, work)
-        columns_check = mapping.check_delivered(self.place, feed, parts)
+        columns_check = mapping.check_delivered(self.place, self.provider, parts)
         unreadable = sum(part.unreadable_rows for part in parts)
         delivered = sum(part.rows for part in parts)
         if unreadable and not delivered:

@@ -54,6 +54,9 @@ def read(
             f"{place.provider}, feed {place.feed}: there is no encoding {source.encoding!r}: name one such as"
             " utf-8 or cp1252."
         ) from problem
+    if not source.quote or "escape" not in source.model_fields_set:
+        # A quote is doubled unless the file is said to escape it; without quotes there is nothing to escape.
+        source = source.model_copy(update={"escape": source.quote})
     parts = []
     for file in files:
         for member in members(place, file, source.member):

@@ -84,13 +84,14 @@ def digest(place: Place, file: Path, copy_to: Path | None = None) -> tuple[str, 
     sha256 = hashlib.sha256()
     size = 0
     try:
+        before = file.stat()
         with file.open("rb") as source, (copy_to or Path(os.devnull)).open("wb") as target:
             while chunk := source.read(CHUNK):
                 sha256.update(chunk)
                 size += len(chunk)
                 if copy_to is not None:
                     target.write(chunk)
-        grown = file.stat().st_size != size
+        after = file.stat()
     except PermissionError as problem:
         what = "the file may not be read (permission denied): give this account the right to read it"
         raise place.fault("unreachable", what, file=file.name) from problem
@@ -99,7 +100,7 @@ def digest(place: Place, file: Path, copy_to: Path | None = None) -> tuple[str, 
         raise place.fault(
             "unreachable", f"reading failed ({problem.strerror}): see to the folder", file=file.name, retryable=True
         ) from problem
-    if grown:
+    if (before.st_size, before.st_mtime_ns) != (size, after.st_mtime_ns):
         what = "the file is still being written: let the provider rename it when it is whole"
         raise place.fault("unreadable", what, file=file.name, retryable=True)
     return sha256.hexdigest(), size

@@ -46,13 +46,20 @@ def agreed_columns(place: Place, feed: Feed) -> dict[str, Column]:
     return {name: Column.model_validate({"from": name}) for name in FEEDS[place.feed].column_names}
 
 
-def check_delivered(place: Place, feed: Feed, parts: Sequence[Part]) -> CheckOutcome:
+def check_delivered(place: Place, provider: Provider, parts: Sequence[Part]) -> CheckOutcome:
     """Whether every part has the agreed columns; extra ones are a warning.
+
+    A column that another feed takes from the same source is agreed on too: one file may hold several feeds.
 
     Raises:
         FeedFault: an agreed column is missing, renamed or there twice.
     """
+    feed = provider.feeds[place.feed]  # type: ignore[index]  # feed names are checked on load
     wanted = _wanted(place, feed)
+    agreed = set(_readable_names(place, feed))
+    for name, other in provider.feeds.items():
+        if other.source == feed.source:
+            agreed.update(_readable_names(Place(place.provider, name), other))
     extra: Counter[str] = Counter()
     for part in parts:
         names = Counter(part.columns)
@@ -64,7 +71,7 @@ def check_delivered(place: Place, feed: Feed, parts: Sequence[Part]) -> CheckOut
             what = f"two columns are named {twice}, so it cannot be known which is meant: ask for one to be renamed"
             raise place.fault("columns", what, file=part.file, line=1)
         if feed.source.kind != "fhir_ndjson":  # what is flattened is our own choice, so nothing of it is extra
-            extra.update(set(names) - set(_readable_names(place, feed)))
+            extra.update(set(names) - agreed)
     return CheckOutcome(
         name="columns_as_agreed",
         passed=not extra,

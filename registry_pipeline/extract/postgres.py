@@ -75,7 +75,7 @@ def fetch(
             batches = cursor.fetch_record_batch()
             try:
                 with pq.ParquetWriter(path, batches.schema.remove_metadata(), compression="zstd") as writer:
-                    for group in _regrouped(batches):
+                    for group in _regrouped(_arriving(place, source, batches)):
                         writer.write_table(group, row_group_size=ROW_GROUP)
             except OSError as problem:
                 raise_if_disk_full(problem, path)
@@ -171,17 +171,35 @@ def _as_text(place: Place, query: str, names: list[str]) -> str:
     return f"SELECT {cells} FROM (\n{query}\n) AS delivered"  # noqa: S608  # the deployment's own query
 
 
-def _regrouped(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
+def _arriving(place: Place, source: PostgresSource, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches; what breaks off on the way comes as an error of Arrow's, not of the driver."""
+    import pyarrow as pa
+
+    while True:
+        try:
+            batch = batches.read_next_batch()
+        except StopIteration:
+            return
+        except (OSError, pa.ArrowException) as problem:
+            # The text may quote a value of a row: it decides, but is not shown.
+            if re.search(r"server closed|connection|terminating|SSL", str(problem)):
+                what = f"the database that {source.dsn_env} names broke off while it answered: see that it runs"
+                raise place.fault("unreachable", what, retryable=True) from None
+            what = "the database could not work out a row of the query: correct the query"
+            raise place.fault("unreadable", what) from None
+        yield batch
+
+
+def _regrouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Tables of exactly `ROW_GROUP` rows (the last may be shorter), however the server parted them."""
     import pyarrow as pa
 
-    schema = batches.schema.remove_metadata()
     held: list[Any] = []
     rows = 0
     for batch in batches:
         while batch.num_rows:
             taken = batch.slice(0, ROW_GROUP - rows)
-            held.append(pa.record_batch(taken.columns, names=schema.names))
+            held.append(pa.record_batch(taken.columns, names=taken.schema.names))
             rows += taken.num_rows
             batch = batch.slice(taken.num_rows)  # noqa: PLW2901  # what is left of it
             if rows == ROW_GROUP:
