@@ -1,6 +1,7 @@
 -- One macro per cleaning rule, loaded into every connection. The steps that use them stand in standardise.py.
 -- What belongs here: rules that need one value (or a few of one row). What does not: rules over rows, and table names.
--- Regular expressions are RE2, and run only on the values that need them: a plain check comes first.
+-- Regular expressions are RE2, and run only on the values that need them: a plain check comes first. They stand outside
+-- of lambdas where many rows pass: inside, DuckDB compiles them anew for every chunk of rows.
 
 -- NHS numbers -------------------------------------------------------------------------------------------------------
 
@@ -85,7 +86,11 @@ CREATE OR REPLACE MACRO fold_text(text) AS
     END;
 
 -- A value as delivered without blanks around it; null where nothing is left.
-CREATE OR REPLACE MACRO trimmed(text) AS nullif(trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)), '');
+CREATE OR REPLACE MACRO trimmed(text) AS
+    CASE
+        WHEN ascii(text) BETWEEN 33 AND 126 AND ascii(right(text, 1)) BETWEEN 33 AND 126 THEN text
+        ELSE nullif(trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)), '')
+    END;
 
 -- What a provider's own code stands for in the canonical code list; a code that its map does not name stays as it is.
 -- Codes are looked up as written, then in upper case. `codes` is the column's map, null where it has none.
@@ -103,8 +108,10 @@ CREATE OR REPLACE MACRO flag_of(text) AS
 -- Letters and digits in upper case with one blank between words; apostrophes join what they part (O'NEILL, ST JAMES').
 CREATE OR REPLACE MACRO words_of(folded) AS
     CASE
-        WHEN regexp_full_match(folded, '[A-Z0-9]+( [A-Z0-9]+)*') THEN folded
-        ELSE nullif(trim(regexp_replace(regexp_replace(folded, '[''`]+', '', 'g'), '[^\pL\pM\pN]+', ' ', 'g')), '')
+        WHEN regexp_full_match(replace(folded, ', ', ' '), '[A-Z0-9]+( [A-Z0-9]+)*') THEN replace(folded, ', ', ' ')
+        WHEN strlen(folded) = length(folded)
+            THEN nullif(trim(regexp_replace(replace(folded, '''', ''), '[^A-Z0-9]+', ' ', 'g')), '')
+        ELSE nullif(trim(regexp_replace(replace(folded, '''', ''), '[^\pL\pM\pN]+', ' ', 'g')), '')
     END;
 
 -- Names -------------------------------------------------------------------------------------------------------------
@@ -163,25 +170,39 @@ CREATE OR REPLACE MACRO name_from_aside(folded) AS
         '^.*?\pL.*?[\s,;:/-]+((?:' || previous_name_words() || '|' || other_name_words() || ')[\s:,-].*\pL.*)$', 1
     );
 
+-- The other name that a folded name holds, with the word that names it: what stands after such a word, else in brackets.
+CREATE OR REPLACE MACRO name_aside(folded) AS
+    coalesce(
+        nullif(name_from_aside(name_outside_brackets(folded)), ''), nullif(name_inside_brackets(folded), '')
+    );
+
+-- Names that are there, each once.
+CREATE OR REPLACE MACRO names_listed(names) AS
+    CASE WHEN len(list_filter(names, lambda name: name IS NOT NULL)) > 0
+        THEN list_distinct(list_filter(names, lambda name: name IS NOT NULL)) END;
+
 -- Names that are letters and blanks only: apostrophes and digits go (O'BRIEN, OBRIEN), other marks part words.
 -- Letters of any script stay.
 CREATE OR REPLACE MACRO name_words(folded) AS
     CASE
         WHEN regexp_full_match(folded, '[A-Z]+( [A-Z]+)*') THEN folded
+        WHEN strlen(folded) = length(folded)
+            THEN nullif(trim(regexp_replace(regexp_replace(folded, '[''`0-9]+', '', 'g'), '[^A-Z]+', ' ', 'g')), '')
         ELSE nullif(trim(regexp_replace(regexp_replace(folded, '[''`\pN]+', '', 'g'), '[^\pL\pM]+', ' ', 'g')), '')
     END;
 
 -- Each word once, in order (SMITH SMITH comes of joining a name with itself).
 CREATE OR REPLACE MACRO words_once(words) AS
     CASE
-        WHEN NOT contains(words, ' ') THEN words
-        ELSE list_transform(
-            [string_split(words, ' ')],
-            lambda parts: CASE
-                WHEN len(list_distinct(parts)) = len(parts) THEN words
-                ELSE array_to_string(list_filter(parts, lambda part, i: list_position(parts, part) = i), ' ')
-            END
-        )[1]
+        WHEN contains(words, ' ') THEN CASE
+            WHEN regexp_matches(words, ' [^ ]+ ') THEN list_transform(
+                [string_split(words, ' ')],
+                lambda parts: array_to_string(list_filter(parts, lambda part, i: list_position(parts, part) = i), ' ')
+            )[1]
+            WHEN split_part(words, ' ', 1) = split_part(words, ' ', 2) THEN split_part(words, ' ', 1)
+            ELSE words
+        END
+        ELSE words
     END;
 
 -- Titles at the head of a name: moved out where a name follows.
@@ -229,14 +250,11 @@ CREATE OR REPLACE MACRO family_name_fault(words) AS
         WHEN words IN ('MR', 'MRS', 'MISS', 'MS', 'MX', 'DR') THEN 'title_only'
     END;
 
--- Another name of the person, found in a name field, as words; null where it is a title or a placeholder.
+-- Another name of the person, found in a name field, as words (given_name_fault says whether it is one).
 CREATE OR REPLACE MACRO name_of_aside(aside) AS
-    list_transform(
-        [name_words(
-            regexp_replace(aside, '^[\s,;:/-]*(?:' || previous_name_words() || '|' || other_name_words() || ')\b', '')
-        )],
-        lambda words: CASE WHEN given_name_fault(words) IS NULL THEN words_once(name_without_title(words)) END
-    )[1];
+    words_once(name_without_title(words_once(name_words(
+        regexp_replace(aside, '^[\s,;:/-]*(?:' || previous_name_words() || '|' || other_name_words() || ')\b', '')
+    ))));
 CREATE OR REPLACE MACRO is_previous_name(aside) AS regexp_matches(aside, '^\s*(?:' || previous_name_words() || ')\b');
 
 -- Dates -------------------------------------------------------------------------------------------------------------
@@ -360,24 +378,18 @@ CREATE OR REPLACE MACRO postcode_mended(compact) AS
         || translate(compact[-4], 'OI', '01') || translate(compact[-3], 'OI', '01') || compact[-2:]
     ELSE compact END;
 
+-- A postcode in upper case without blanks and marks.
+CREATE OR REPLACE MACRO postcode_compact(text) AS regexp_replace(fold_text(text), '[^A-Z0-9]', '', 'g');
+
 -- The normal form with one blank; text that is no UK postcode comes back without blanks, for postcode_fault to name.
 CREATE OR REPLACE MACRO postcode_of(text) AS
     CASE
         WHEN regexp_full_match(text, '[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}') THEN text
-        ELSE list_transform(
-            [regexp_replace(fold_text(text), '[^A-Z0-9]', '', 'g')],
-            lambda compact: list_transform(
-                [CASE
-                    WHEN regexp_full_match(compact, '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}|GIR0AA') THEN compact
-                    ELSE postcode_mended(compact)
-                END],
-                lambda mended: CASE
-                    WHEN regexp_full_match(mended, '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}|GIR0AA')
-                        THEN mended[:-4] || ' ' || mended[-3:]
-                    ELSE compact
-                END
-            )[1]
-        )[1]
+        WHEN regexp_full_match(postcode_compact(text), '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}|GIR0AA')
+            THEN postcode_compact(text)[:-4] || ' ' || postcode_compact(text)[-3:]
+        WHEN regexp_full_match(postcode_mended(postcode_compact(text)), '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}')
+            THEN postcode_mended(postcode_compact(text))[:-4] || ' ' || postcode_mended(postcode_compact(text))[-3:]
+        ELSE postcode_compact(text)
     END;
 
 -- Why a postcode_of is set to null, or null. ZZ99 postcodes stand for no fixed abode, not known, or a country.
@@ -410,21 +422,24 @@ CREATE OR REPLACE MACRO address_fault(words) AS
 -- Digits of a telephone number in national form, 0 first; +44 and 0044 go, with the 0 in brackets that some write after
 -- them; a lost leading zero is put back; a number abroad keeps its country after 00. Only the first of several numbers,
 -- and no extension.
-CREATE OR REPLACE MACRO phone_of(text) AS
-    CASE
-        WHEN regexp_full_match(text, '0[1-9][0-9]{8,9}') THEN text
-        ELSE regexp_replace(
+CREATE OR REPLACE MACRO phone_of_any_form(text) AS
+    regexp_replace(
+        regexp_replace(
             regexp_replace(
                 regexp_replace(
-                    regexp_replace(
-                        regexp_replace(text, '(?i)(\d\D{0,4})(?:[/;,|]|\bor\b|\bx\s*\d|\bext).*$', '\1'), '[^0-9+]', '', 'g'
-                    ),
-                    '^\++', '00'
+                    regexp_replace(text, '(?i)(\d\D{0,4}?)(?:[/;,|]|\bor\b|\s*x\s*\d|\bext).*$', '\1'), '[^0-9+]', '', 'g'
                 ),
-                '^(?:0044|44(?:[1237][0-9]{9})?$|44)0?([1-9][0-9]{8,9})$', '0\1'
+                '^\++', '00'
             ),
-            '^([1237][0-9]{9})$', '0\1'
-        )
+            '^(?:0044|44)0?([1-9][0-9]{8,9})$', '0\1'
+        ),
+        '^([1237][0-9]{9})$', '0\1'
+    );
+CREATE OR REPLACE MACRO phone_of(text) AS
+    CASE
+        WHEN regexp_full_match(replace(text, ' ', ''), '0[1-9][0-9]{8,9}') THEN replace(text, ' ', '')
+        WHEN regexp_full_match(replace(text, ' ', ''), '\+44[1-9][0-9]{8,9}') THEN '0' || replace(text, ' ', '')[4:]
+        ELSE phone_of_any_form(text)
     END;
 CREATE OR REPLACE MACRO phone_fault(digits) AS
     CASE
@@ -436,7 +451,8 @@ CREATE OR REPLACE MACRO phone_fault(digits) AS
     END;
 
 -- An e-mail address in lower case, and why it is none.
-CREATE OR REPLACE MACRO email_of(text) AS regexp_replace(lower(trimmed(text)), '^mailto:\s*', '');
+CREATE OR REPLACE MACRO email_of(text) AS
+    CASE WHEN starts_with(lower(text), 'mailto:') THEN trimmed(lower(text)[8:]) ELSE lower(text) END;
 CREATE OR REPLACE MACRO email_fault(email) AS
     CASE
         WHEN email IS NULL THEN NULL

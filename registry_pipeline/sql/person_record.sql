@@ -43,7 +43,7 @@ left_out AS (
 -- step: nhs_numbers
 nhs_numbers AS (
     SELECT
-        * REPLACE (
+        * EXCLUDE (digits, fault) REPLACE (
             CASE WHEN fault IS NULL THEN digits END AS nhs_number,
             nhs_number_status_of(nhs_number_status) AS nhs_number_status
         ),
@@ -98,16 +98,9 @@ other_names_set_aside AS (
             CASE WHEN family_has_aside THEN name_before_aside(name_outside_brackets(family_name)) ELSE family_name END
                 AS family_name
         ),
-        CASE
-            WHEN given_has_aside OR middle_has_aside OR family_has_aside THEN [
-                CASE WHEN given_has_aside THEN name_inside_brackets(given_name) END,
-                CASE WHEN given_has_aside THEN name_from_aside(name_outside_brackets(given_name)) END,
-                CASE WHEN middle_has_aside THEN name_inside_brackets(middle_names) END,
-                CASE WHEN middle_has_aside THEN name_from_aside(name_outside_brackets(middle_names)) END,
-                CASE WHEN family_has_aside THEN name_inside_brackets(family_name) END,
-                CASE WHEN family_has_aside THEN name_from_aside(name_outside_brackets(family_name)) END
-            ]
-        END AS asides
+        CASE WHEN given_has_aside THEN name_aside(given_name) END AS given_aside,
+        CASE WHEN middle_has_aside THEN name_aside(middle_names) END AS middle_aside,
+        CASE WHEN family_has_aside THEN name_aside(family_name) END AS family_aside
     FROM (
         SELECT
             *,
@@ -120,34 +113,45 @@ other_names_set_aside AS (
 -- step: other_names_named
 other_names_named AS (
     SELECT
-        * EXCLUDE (asides) REPLACE (
-            CASE
-                WHEN asides IS NULL OR previous_family_name IS NOT NULL THEN previous_family_name
-                ELSE list_transform(
-                    list_filter(asides, lambda aside: is_previous_name(aside)), lambda aside: name_of_aside(aside)
-                )[1]
-            END AS previous_family_name,
-            CASE
-                WHEN asides IS NULL OR previous_family_name IS NOT NULL THEN previous_family_name_display
-                ELSE list_transform(
-                    list_filter(asides, lambda aside: is_previous_name(aside)), lambda aside: name_of_aside(aside)
-                )[1]
-            END AS previous_family_name_display
+        * EXCLUDE (given_other, middle_other, family_other, given_was, middle_was, family_was) REPLACE (
+            coalesce(previous_family_name, family_was, middle_was, given_was) AS previous_family_name,
+            coalesce(previous_family_name_display, family_was, middle_was, given_was) AS previous_family_name_display
         ),
-        CASE
-            WHEN asides IS NOT NULL THEN list_distinct(list_filter(
-                list_transform(
-                    CASE
-                        WHEN previous_family_name IS NULL
-                            THEN list_filter(asides, lambda aside: NOT coalesce(is_previous_name(aside), true))
-                        ELSE asides
-                    END,
-                    lambda aside: name_of_aside(aside)
-                ),
-                lambda name: name IS NOT NULL
-            ))
+        CASE WHEN coalesce(given_other, middle_other, family_other, given_was, middle_was, family_was) IS NOT NULL
+            THEN names_listed([
+                given_other, middle_other, family_other,
+                -- A former name that is not needed as the previous family name is one more alias.
+                CASE WHEN previous_family_name IS NOT NULL THEN family_was END,
+                CASE WHEN previous_family_name IS NOT NULL OR family_was IS NOT NULL THEN middle_was END,
+                CASE WHEN coalesce(previous_family_name, family_was, middle_was) IS NOT NULL THEN given_was END
+            ])
         END AS alias_names
-    FROM other_names_set_aside
+    FROM (
+        SELECT
+            * EXCLUDE (given_aside, middle_aside, family_aside, given_named, middle_named, family_named),
+            CASE WHEN NOT is_previous_name(given_aside) THEN given_named END AS given_other,
+            CASE WHEN NOT is_previous_name(middle_aside) THEN middle_named END AS middle_other,
+            CASE WHEN NOT is_previous_name(family_aside) THEN family_named END AS family_other,
+            CASE WHEN is_previous_name(given_aside) THEN given_named END AS given_was,
+            CASE WHEN is_previous_name(middle_aside) THEN middle_named END AS middle_was,
+            CASE WHEN is_previous_name(family_aside) THEN family_named END AS family_was
+        FROM (
+            SELECT
+                * REPLACE (
+                    CASE WHEN given_name_fault(given_named) IS NULL THEN given_named END AS given_named,
+                    CASE WHEN given_name_fault(middle_named) IS NULL THEN middle_named END AS middle_named,
+                    CASE WHEN given_name_fault(family_named) IS NULL THEN family_named END AS family_named
+                )
+            FROM (
+                SELECT
+                    *,
+                    name_of_aside(given_aside) AS given_named,
+                    name_of_aside(middle_aside) AS middle_named,
+                    name_of_aside(family_aside) AS family_named
+                FROM other_names_set_aside
+            )
+        )
+    )
 ),
 -- step: names_as_words
 names_as_words AS (
