@@ -148,7 +148,7 @@ def test_one_bad_file_of_several_refuses_the_delivery(delivering):
     feed = delivering(path="drop/*.csv")
     feed.write("a.csv", GOOD)
     feed.write("b.csv", "ID,SURNAME,DOB\n1,x,y\n")
-    with pytest.raises(FeedFault, match="file b.csv, line 1: the agreed column PCODE is missing"):
+    with pytest.raises(FeedFault, match=r"file b\.csv, line 1: the agreed column PCODE is missing"):
         feed.extract()
     assert feed.raw() == []
 

@@ -54,8 +54,8 @@ LONG = HEADER + "".join(f"{n},{SECRET}{n * 7919 % 1000},x,y\n" for n in range(50
         ("UTF-16 said to be UTF-8", "patients.csv", GOOD.encode("utf-16"), "unreadable",
          "line 1: its byte order mark says utf-16, not utf-8: set `encoding: utf-16`"),
         ("a missing column", "patients.csv", b"ID,SURNAME,DOB\n1,Quercus,a\n", "columns",
-         r"^RX9, feed patient, file patients\.csv, line 1: the agreed column PCODE is missing: ask for it to be delivered"
-         r" as before, or correct `columns`\.$"),
+         (r"^RX9, feed patient, file patients\.csv, line 1: the agreed column PCODE is missing: ask for it to be delivered"
+         r" as before, or correct `columns`\.$")),
         ("a renamed column", "patients.csv", b"ID,SURNAME,DOB,P_CODE\n1,Quercus,a,b\n", "columns",
          r"the agreed column PCODE is missing \(the nearest that is there is P_CODE: renamed\?\): ask"),
         ("two missing columns", "patients.csv", b"ID,SURNAME\n1,Quercus\n", "columns",
@@ -193,7 +193,7 @@ def test_a_full_disk(delivering, monkeypatch):
         return Full() if "w" in mode and "landing" in str(self) else opened(self, mode, *args, **kwargs)
 
     monkeypatch.setattr(type(feed.folder), "open", full)
-    with pytest.raises(RunFailed, match="The disk that holds .* is full: free space and run again"):
+    with pytest.raises(RunFailed, match=r"The disk that holds .* is full: free space and run again"):
         feed.extract()
     assert feed.left_over() == []
     assert feed.raw() == []
