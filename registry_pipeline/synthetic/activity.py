@@ -135,6 +135,9 @@ class Happenings:
         return pa.array(pick(self.rng, len(self), weights))
 
 
+LATER = "later_"
+"""What an event's column will hold once it is over; no provider delivers such a column."""
+
 Details = Callable[[Happenings], dict[str, Any]]
 
 
@@ -159,6 +162,16 @@ def happen(known: Known, feed: str, window: tuple[int, int], rng: np.random.Gene
     else:
         happenings = _often(known, rate(known), window, rng)
     return pa.table({**happenings.common(f"{feed[:2].upper()}", first), **details(happenings)})
+
+
+def now_over(events: pa.Table, today: int) -> tuple[pa.Table, pa.Table]:
+    """Part stays that were not over into those that are by now, told in full, and the rest."""
+    later = [name.removeprefix(LATER) for name in events.column_names if name.startswith(LATER)]
+    over = pc.less(events[f"{LATER}end_date"], _times(np.array([today + 1]), 0)[0])
+    told = events.filter(over)
+    for name in later:
+        told = told.set_column(told.column_names.index(name), name, told[LATER + name])
+    return told, events.filter(pc.invert(over))
 
 
 def _often(known: Known, yearly: Floats, window: tuple[int, int], rng: np.random.Generator) -> Happenings:
@@ -247,13 +260,14 @@ def _spells(h: Happenings) -> dict[str, Any]:
     second = ICD10.take(np.maximum(other, 0))
     diagnoses = pc.if_else(other != NONE, pc.binary_join_element_wise(pa.array(main), second, ";"), pa.array(main))
     minute = rng.integers(0, MINUTES, size)
+    way_out = np.where(died, "4", "1")
     home = np.where(age > 85, rng.choice(["19", "19", "54", "65"], size), "19")
     return {
         "start_date": _times(h.day, minute),
         "end_date": _times(end, np.maximum(minute, 600), still_in),
         "admission_method": pa.array(method),
         "admission_source": pa.array(home),
-        "discharge_method": pa.array(np.where(died, "4", "1"), mask=still_in),
+        "discharge_method": pa.array(way_out, mask=still_in),
         "discharge_destination": pa.array(np.where(died, "79", home), mask=still_in),
         "patient_classification": pa.array(np.where(day_case, "2", "1")),
         "specialty": pa.array(rng.choice(clinical.SPECIALTIES, size)),
@@ -261,6 +275,11 @@ def _spells(h: Happenings) -> dict[str, Any]:
         "procedures": pa.array(np.array(clinical.ELECTIVE)[planned, 1], mask=emergency | born),
         "clinically_ready_date": _dates(ready, ~late),
         "site": pa.array(np.char.add(h.known.provider, rng.choice(["01", "02", "03"], size))),
+
+            f"{LATER}end_date": _times(end, np.maximum(minute, 600)),
+            f"{LATER}discharge_method": pa.array(way_out),
+            f"{LATER}discharge_destination": pa.array(np.where(died, "79", home))
+        ,
     }
 
 

@@ -238,8 +238,12 @@ class Writer:
             with self._archives[path].open(stem, "w", force_zip64=True) as file:
                 yield file
         elif path.suffix == ".gz":
-            with path.open("wb") as raw, gzip.GzipFile("", "wb", FASTEST, raw, mtime=0) as file:
-                yield io.BufferedWriter(file, 1 << 20)
+            with (
+                path.open("wb") as raw,
+                gzip.GzipFile("", "wb", FASTEST, raw, mtime=0) as packed,
+                io.BufferedWriter(packed, 1 << 20) as file,
+            ):
+                yield file
         else:
             with path.open("wb") as file:
                 yield file

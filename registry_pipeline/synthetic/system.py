@@ -59,7 +59,7 @@ class _Provider:
     holding: nights.Holding
     issued: Counter[str] = field(default_factory=Counter)
     earlier: dict[str, list[pa.Table]] = field(default_factory=dict)
-    in_hospital: list[pa.Table] = field(default_factory=list)
+    not_over: dict[str, pa.Table] = field(default_factory=dict)
     council: dict[str, pa.Table] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
 
@@ -229,8 +229,20 @@ class _System:
                     kept = at_rate(rng, len(events), KEPT_FOR_CORRECTION)
                     book.earlier.setdefault(name, []).append(events.filter(pa.array(kept)))
                 write(events)
+                self._note_unfinished(book, name, events)
+            if name in book.not_over and window[0] == window[1]:
+                told, book.not_over[name] = activity.now_over(book.not_over[name], window[1])
+                write(told)
             if window[0] == window[1] and len(book.earlier.get(name, [])) > 1:
                 write(self._corrections(book, name, made, rng))
+
+    def _note_unfinished(self, book: _Provider, name: str, events: pa.Table) -> None:
+        if self.nights == 1 or f"{activity.LATER}end_date" not in events.column_names:
+            return
+        unfinished = events.filter(events["end_date"].is_null())
+        book.not_over[name] = (
+            pa.concat_tables([book.not_over[name], unfinished]) if name in book.not_over else unfinished
+        )
 
     def _corrections(self, book: _Provider, name: str, made: int, rng: np.random.Generator) -> pa.Table:
         """Earlier events again: half of them deleted, half with another end or status."""
