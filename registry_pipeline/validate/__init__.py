@@ -249,7 +249,7 @@ def _open_delivery(
 
 
 def _widen(connection: duckdb.DuckDBPyConnection, feed: str) -> None:
-    """Give `raw` the columns that it lacks, empty, so that even an extract without its key can be set aside as it is."""
+    """Give `raw` the columns that it lacks, empty: an extract without its key is rejected, and kept, like any other."""
     present = {str(row[0]) for row in connection.execute("DESCRIBE raw").fetchall()}
     missing = [column for column in feed_table("raw", feed).columns if column.name not in present]
     if missing:
