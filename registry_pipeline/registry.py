@@ -243,7 +243,9 @@ def build_snapshot(
         for table in EVENT_TABLES:
             rows[table], left_out[table] = _write_events(connection, home, shares, table, folder)
         prior = prior_snapshot(home, night)
-        checks = audit(connection, folder, prior=prior, people_fall_at_most=people_fall_at_most)
+        # A back-fill before the first night has nothing before it to fall from.
+        before = prior if prior is not None and snapshot_night(prior) <= night else None
+        checks = audit(connection, folder, before=before, people_fall_at_most=people_fall_at_most)
         for table in REGISTRY_TABLES if audit_table else ():
             checks.extend(audit_table(table, folder / f"{table}.parquet") if audit_table else ())
         manifest = {
@@ -350,14 +352,14 @@ def _write_events(
 
 
 def audit(
-    connection: duckdb.DuckDBPyConnection, folder: Path, *, prior: Path | None, people_fall_at_most: float
+    connection: duckdb.DuckDBPyConnection, folder: Path, *, before: Path | None, people_fall_at_most: float
 ) -> list[CheckOutcome]:
     """Judge a snapshot that is written and not yet named; reads its files as a reader would.
 
     Args:
         connection: has `person_record`, `share` and `patient_nhs_number`.
         folder: the snapshot.
-        prior: the snapshot before, if any.
+        before: the snapshot before, if any.
         people_fall_at_most: share of people that may be gone since then.
     """
     for view, table in (("patient", "patient"), ("crosswalk", "patient_record"), ("identity_event", "identity_event")):
@@ -367,13 +369,13 @@ def audit(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW patient_event AS SELECT patient_id FROM {events}")  # noqa: S608  # as above
     found = connection.execute(load_sql("patient_audit")).fetchall()
     checks = [_outcome(name, failing == 0, failing=failing, rows=rows) for name, failing, rows in found]
-    if prior is not None:
-        before = scan(prior / "patient_record.parquet")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW before AS SELECT * FROM {before}")  # noqa: S608  # as above
+    if before is not None:
+        source = scan(before / "patient_record.parquet")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW before AS SELECT * FROM {source}")  # noqa: S608  # as above
         people_before, now = connection.execute(load_sql("patient_fall")).fetchall()[0]
         gone = people_before - now
         sound = gone < PEOPLE_FALL_COUNTS_FROM or gone <= people_fall_at_most * people_before
-        observed = f"{now:,} people, {people_before:,} in {prior.name}"
+        observed = f"{now:,} people, {people_before:,} in {before.name}"
         checks.append(_outcome("people_against_snapshot_before", sound, observed=observed))
     return checks
 

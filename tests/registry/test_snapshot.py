@@ -263,6 +263,12 @@ def test_people_of_a_provider_that_left_by_agreement_are_no_fall(care_system):
     assert _published(care_system, 2, _crowd("GP1", 100)).rows["patient"] == 100
 
 
+def test_a_back_fill_before_the_first_night_has_nothing_to_fall_from(care_system):
+    care_system.providers = ("GP1",)
+    _published(care_system, 2, _crowd("GP1", 200))
+    assert _published(care_system, 1, _crowd("GP1", 20)).rows["patient"] == 20
+
+
 def test_the_caller_may_judge_the_tables_too(care_system):
     looked_at = []
 
