@@ -234,11 +234,6 @@ def _result(
     execution: DuckDBExecutionEngine,
     rule: Rule,
     view: str,
-    metrics: dict[Any, Any],
-    aborted: Mapping[Any, Any],
-    execution: DuckDBExecutionEngine,
-    rule: Rule,
-    view: str,
 ) -> Result:
     needed = plan.dependencies.metric_configurations
     missing = [configuration.id for configuration in needed.values() if configuration.id not in metrics]
