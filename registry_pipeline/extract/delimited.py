@@ -136,10 +136,13 @@ def _read_fast(
 
     relation = _duckdb_relation(text, source, len(header))
     try:
-        found = connection.execute(_accounts(relation, source, header), list(header)).fetchall()[0]
+        found = connection.execute(_accounts(relation, source, header), [header[0]]).fetchall()[0]
+        rows, cells, longest, rows_with_quotes, repeated_headers = (int(value or 0) for value in found)
+        quotes_in_cells = 0
+        if rows_with_quotes:
+            quotes_in_cells = int(connection.execute(_quotes_in_cells(relation, source, len(header))).fetchall()[0][0])
     except duckdb.Error:
         return None  # it saw something that it does not forgive; the careful reader says what
-    rows, cells, longest, quotes_in_cells, repeated_headers = (int(value or 0) for value in found)
     survey = text.survey
     with text.path.open("rb") as file:
         quotes_in_header = file.read(header_size).count(source.quote.encode()) if source.quote else 0
@@ -171,20 +174,22 @@ def _duckdb_relation(text: Text, source: CsvSource, width: int) -> str:
 
 
 def _accounts(relation: str, source: CsvSource, header: tuple[str, ...]) -> str:
-    """SQL for rows, bytes in cells, the longest cell, quotes in cells, and rows that repeat the header."""
+    """SQL for rows, bytes in cells, the longest cell, rows that hold a quote, and rows that may repeat the header."""
     names = [f"c{i}" for i in range(len(header))]
     cells = " + ".join(f"coalesce(sum(strlen({c})), 0)" for c in names)
     longest = ", ".join(f"max(strlen({c}))" for c in names)
-    quote = quoted(source.quote)
-    inner = [
-        f"coalesce(sum(strlen({c}) - strlen(replace({c}, {quote}, ''))) FILTER (contains({c}, {quote})), 0)"
-        for c in names
-    ]
-    repeated = " AND ".join(f"trim({c}) = ?" for c in names)
+    with_quote = " OR ".join(f"contains({c}, {quoted(source.quote)})" for c in names) if source.quote else "false"
     return (
-        f"SELECT count(*), {cells}, greatest({longest}), {' + '.join(inner) if source.quote else 0},"  # noqa: S608  # names are positions
-        f" count(*) FILTER ({repeated}) FROM ({relation})"
+        f"SELECT count(*), {cells}, greatest({longest}), count(*) FILTER ({with_quote}),"  # noqa: S608  # names are positions
+        f" count(*) FILTER (trim(c0) = ?) FROM ({relation})"
     )
+
+
+def _quotes_in_cells(relation: str, source: CsvSource, width: int) -> str:
+    """SQL for the quotes that are letters of cells."""
+    quote = quoted(source.quote)
+    inner = (f"coalesce(sum(strlen(c{i}) - strlen(replace(c{i}, {quote}, ''))), 0)" for i in range(width))
+    return f"SELECT {' + '.join(inner)} FROM ({relation})"  # noqa: S608  # names are positions
 
 
 # ------------------------------------------------------------------------------------------------------- careful ---
@@ -273,7 +278,7 @@ def _read_carefully(place: Place, text: Text, source: CsvSource, folder: Path) -
             lines = _Lines(file, line_end)
             header = _header(place, text, source, lines)
             with readable_and_aside(folder, text.path.name + f".{len(list(folder.iterdir()))}", len(header)) as files:
-                for line, row, problem in _judged(source, lines, header):
+                for line, row, problem in _judged(source, lines, header, may_hold_nul=text.survey.nuls > 0):
                     if problem is None:
                         files.add(line, row, lines.characters)
                     else:
@@ -284,7 +289,9 @@ def _read_carefully(place: Place, text: Text, source: CsvSource, folder: Path) -
         raise
 
 
-def _judged(source: CsvSource, lines: _Lines, header: tuple[str, ...]) -> Iterator[tuple[int, list[str], str | None]]:
+def _judged(
+    source: CsvSource, lines: _Lines, header: tuple[str, ...], *, may_hold_nul: bool
+) -> Iterator[tuple[int, list[str], str | None]]:
     """Each row with the line that it begins on, and the name of what is wrong with it."""
     reader = _reader(source, lines)
     while True:
@@ -308,7 +315,8 @@ def _judged(source: CsvSource, lines: _Lines, header: tuple[str, ...]) -> Iterat
             lines.give_back_all_but_first()
             yield line, [], "unbalanced_quotes"
             continue
-        yield line, row, _wrong(row, header, lines)
+        holds_nul = may_hold_nul and any("\0" in taken for taken in lines.taken)
+        yield line, row, "nul_byte" if holds_nul else _wrong(row, header, lines)
 
 
 def _refused(source: CsvSource, lines: _Lines) -> str:
@@ -327,6 +335,8 @@ def _swallowed_rows(source: CsvSource, taken: list[str], row: list[str], header:
         return True
     if len(header) < 4:
         return False
+    if all(line.count(source.delimiter) == len(header) - 1 for line in (taken[0], taken[-1])):
+        return True
     for line in taken[1:-1]:
         try:
             if any(len(inner) == len(header) for inner in _plain_reader(source, line)):
@@ -342,8 +352,6 @@ def _plain_reader(source: CsvSource, line: str) -> Iterator[list[str]]:
 
 def _wrong(row: list[str], header: tuple[str, ...], lines: _Lines) -> str | None:
     """The name of what is wrong with a row that could be parted into cells."""
-    if any("\0" in line for line in lines.taken):
-        return "nul_byte"
     if len(row) < len(header):
         return "too_few_fields"
     if len(row) > len(header):

@@ -99,7 +99,7 @@ class ReadableAndAside:
         place = [("part_row", pa.int64()), ("part_line", pa.int64())]
         self._schema = pa.schema([*place, *((f"c{i}", pa.string()) for i in range(width))])
         self._aside_schema = pa.schema([*place, ("reason", pa.string())])
-        self._writer = pq.ParquetWriter(self.readable_path, self._schema, compression="lz4")
+        self._writer = pq.ParquetWriter(self.readable_path, self._schema, compression="lz4", use_dictionary=False)
         self._aside_writer = pq.ParquetWriter(self.aside_path, self._aside_schema)
         self._rows: list[Sequence[str | None]] = []
         self._places: list[tuple[int, int]] = []
@@ -131,16 +131,12 @@ class ReadableAndAside:
 
     def _flush(self) -> None:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if not self._rows:
             return
         numbers, lines = zip(*self._places, strict=True)
         columns = [pa.array(numbers, pa.int64()), pa.array(lines, pa.int64())]
-        nothing = pa.scalar(None, pa.string())
-        for values in zip(*self._rows, strict=True):
-            column = pa.array(values, pa.string())
-            columns.append(pc.if_else(pc.equal(column, ""), nothing, column))
+        columns += [pa.array(values, pa.string()) for values in zip(*self._rows, strict=True)]
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
         self._rows, self._places, self._characters = [], [], 0
 
@@ -160,11 +156,12 @@ class ReadableAndAside:
         self._aside_writer.close()
 
     def part(self, file: str, columns: tuple[str, ...]) -> Part:
-        """What was read, as a part."""
+        """What was read, as a part; empty cells are nothing."""
+        cells = ", ".join(f"nullif(c{i}, '') AS c{i}" for i in range(len(self._schema) - 2))
         return Part(
             file=file,
             columns=columns,
-            relation=f"SELECT * FROM read_parquet({quoted(self.readable_path)})",  # noqa: S608  # our own temporary file
+            relation=f"SELECT part_row, part_line, {cells} FROM read_parquet({quoted(self.readable_path)})",  # noqa: S608  # our own temporary file
             rows=self.rows,
             last_row=self.last_row,
             unreadable=self.aside_path if self.aside_rows else None,

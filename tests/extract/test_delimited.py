@@ -76,6 +76,8 @@ def test_what_is_delivered_comes_back(delivering, name, content, expected):
          [(3, "unbalanced_quotes")], ["1", "3", "4"]),
         ("an open quote that swallows whole rows", '1,"Ash,a,b\n2,Oak,a,b\n3,Elm,a,b\n4,Fir",a,b\n5,Yew,a,b\n',
          [(2, "unbalanced_quotes")], ["2", "3", "4", "5"]),
+        ("an open quote that swallows the next row", '1,"Ash,a,b\n2,Oak",a,b\n5,Yew,a,b\n',
+         [(2, "unbalanced_quotes")], ["2", "5"]),
         ("lines after a row that could not be read", '1,"A\nsh",a,b\n2,x\n3,"E\nlm",a,b\n4,"Fir,a\n5,Yew,a,b\n',
          [(4, "too_few_fields"), (7, "unbalanced_quotes")], ["1", "3", "5"]),
     ],
