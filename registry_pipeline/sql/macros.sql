@@ -1,7 +1,8 @@
 -- One macro per cleaning rule, loaded into every connection. The steps that use them stand in standardise.py.
 -- What belongs here: rules that need one value (or a few of one row). What does not: rules over rows, and table names.
 -- Regular expressions are RE2, and run only on the values that need them: a plain check comes first. They stand outside
--- of lambdas where many rows pass: inside, DuckDB compiles them anew for every chunk of rows.
+-- of lambdas where many rows pass: inside, DuckDB compiles them anew for every chunk of rows. A macro repeats the text of
+-- its argument wherever it names it, so steps give macros columns, not other macros' results.
 
 -- NHS numbers -------------------------------------------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ CREATE OR REPLACE MACRO name_inside_brackets(folded) AS
 CREATE OR REPLACE MACRO name_before_aside(folded) AS
     regexp_replace(
         folded,
-        '^(.*?\pL.*?)[\s,;:/-]+(?:' || previous_name_words() || '|' || other_name_words() || ')(?:[\s:,-].*)?\pL.*$', '\1'
+        '^(.*?\pL.*?)[\s,;:/-]+(?:' || previous_name_words() || '|' || other_name_words() || ')[\s:,-].*\pL.*$', '\1'
     );
 CREATE OR REPLACE MACRO name_from_aside(folded) AS
     regexp_extract(
@@ -250,11 +251,9 @@ CREATE OR REPLACE MACRO family_name_fault(words) AS
         WHEN words IN ('MR', 'MRS', 'MISS', 'MS', 'MX', 'DR') THEN 'title_only'
     END;
 
--- Another name of the person, found in a name field, as words (given_name_fault says whether it is one).
+-- Another name of the person, found in a name field, without the word that names it.
 CREATE OR REPLACE MACRO name_of_aside(aside) AS
-    words_once(name_without_title(words_once(name_words(
-        regexp_replace(aside, '^[\s,;:/-]*(?:' || previous_name_words() || '|' || other_name_words() || ')\b', '')
-    ))));
+    regexp_replace(aside, '^[\s,;:/-]*(?:' || previous_name_words() || '|' || other_name_words() || ')\b', '');
 CREATE OR REPLACE MACRO is_previous_name(aside) AS regexp_matches(aside, '^\s*(?:' || previous_name_words() || ')\b');
 
 -- Dates -------------------------------------------------------------------------------------------------------------
@@ -366,7 +365,7 @@ CREATE OR REPLACE MACRO practice_code_fault(code) AS
 -- a digit; the first character is a letter; the last of the outward code is a digit, for O and I end no outward code;
 -- the second is a digit in a code of two, and a letter O only in CO, PO, SO and YO; no area has I as its second letter.
 CREATE OR REPLACE MACRO postcode_mended(compact) AS
-    CASE WHEN length(compact) BETWEEN 5 AND 7 THEN
+    CASE WHEN length(compact) BETWEEN 5 AND 7 AND compact <> 'GIR0AA' THEN
         translate(compact[1], '01', 'OI')
         || CASE
             WHEN length(compact) = 5 THEN ''
@@ -381,16 +380,12 @@ CREATE OR REPLACE MACRO postcode_mended(compact) AS
 -- A postcode in upper case without blanks and marks.
 CREATE OR REPLACE MACRO postcode_compact(text) AS regexp_replace(fold_text(text), '[^A-Z0-9]', '', 'g');
 
--- The normal form with one blank; text that is no UK postcode comes back without blanks, for postcode_fault to name.
-CREATE OR REPLACE MACRO postcode_of(text) AS
-    CASE
-        WHEN regexp_full_match(text, '[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}') THEN text
-        WHEN regexp_full_match(postcode_compact(text), '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}|GIR0AA')
-            THEN postcode_compact(text)[:-4] || ' ' || postcode_compact(text)[-3:]
-        WHEN regexp_full_match(postcode_mended(postcode_compact(text)), '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}')
-            THEN postcode_mended(postcode_compact(text))[:-4] || ' ' || postcode_mended(postcode_compact(text))[-3:]
-        ELSE postcode_compact(text)
-    END;
+-- Whether a postcode is in normal form, without a letter or digit that may have been mistaken: the usual case. The
+-- normal form of any other, from its postcode_compact; text that is no UK postcode stays so, for postcode_fault to name.
+CREATE OR REPLACE MACRO postcode_is_normal(text) AS
+    regexp_full_match(text, '([A-Z][A-HJ-NP-Z]|[A-HJ-NP-Z]|[CPSY]O)[1-9][A-HJ-NP-Z0-9]? [0-9][A-Z]{2}');
+CREATE OR REPLACE MACRO postcode_of(compact) AS
+    regexp_replace(postcode_mended(compact), '^([A-Z]{1,2}[0-9][A-Z0-9]?|GIR)([0-9][A-Z]{2})$', '\1 \2');
 
 -- Why a postcode_of is set to null, or null. ZZ99 postcodes stand for no fixed abode, not known, or a country.
 CREATE OR REPLACE MACRO postcode_fault(postcode) AS
@@ -434,7 +429,7 @@ CREATE OR REPLACE MACRO phone_of_any_form(text) AS
             '^(?:0044|44)0?([1-9][0-9]{8,9})$', '0\1'
         ),
         '^([1237][0-9]{9})$', '0\1'
-    );
+    ).replace('+', '');
 CREATE OR REPLACE MACRO phone_of(text) AS
     CASE
         WHEN regexp_full_match(replace(text, ' ', ''), '0[1-9][0-9]{8,9}') THEN replace(text, ' ', '')

@@ -143,12 +143,33 @@ other_names_named AS (
                     CASE WHEN given_name_fault(family_named) IS NULL THEN family_named END AS family_named
                 )
             FROM (
-                SELECT
-                    *,
-                    name_of_aside(given_aside) AS given_named,
-                    name_of_aside(middle_aside) AS middle_named,
-                    name_of_aside(family_aside) AS family_named
-                FROM other_names_set_aside
+                SELECT * REPLACE (
+                    words_once(given_named) AS given_named,
+                    words_once(middle_named) AS middle_named,
+                    words_once(family_named) AS family_named
+                )
+                FROM (
+                    SELECT * REPLACE (
+                        name_without_title(given_named) AS given_named,
+                        name_without_title(middle_named) AS middle_named,
+                        name_without_title(family_named) AS family_named
+                    )
+                    FROM (
+                        SELECT * REPLACE (
+                            name_words(given_named) AS given_named,
+                            name_words(middle_named) AS middle_named,
+                            name_words(family_named) AS family_named
+                        )
+                        FROM (
+                            SELECT
+                                *,
+                                name_of_aside(given_aside) AS given_named,
+                                name_of_aside(middle_aside) AS middle_named,
+                                name_of_aside(family_aside) AS family_named
+                            FROM other_names_set_aside
+                        )
+                    )
+                )
             )
         )
     )
@@ -156,12 +177,20 @@ other_names_named AS (
 -- step: names_as_words
 names_as_words AS (
     SELECT * REPLACE (
-        words_once(name_words(given_name)) AS given_name,
-        words_once(name_words(middle_names)) AS middle_names,
-        words_once(name_words(family_name)) AS family_name,
-        words_once(name_words(previous_family_name)) AS previous_family_name
+        words_once(given_name) AS given_name,
+        words_once(middle_names) AS middle_names,
+        words_once(family_name) AS family_name,
+        words_once(previous_family_name) AS previous_family_name
     )
-    FROM other_names_named
+    FROM (
+        SELECT * REPLACE (
+            name_words(given_name) AS given_name,
+            name_words(middle_names) AS middle_names,
+            name_words(family_name) AS family_name,
+            name_words(previous_family_name) AS previous_family_name
+        )
+        FROM other_names_named
+    )
 ),
 -- step: titles
 titles AS (
@@ -175,11 +204,14 @@ titles AS (
 ),
 -- step: family_name_prefixes
 family_name_prefixes AS (
-    SELECT * REPLACE (
-        words_once(family_name_joined(family_name)) AS family_name,
-        words_once(family_name_joined(previous_family_name)) AS previous_family_name
+    SELECT * REPLACE (words_once(family_name) AS family_name, words_once(previous_family_name) AS previous_family_name)
+    FROM (
+        SELECT * REPLACE (
+            family_name_joined(family_name) AS family_name,
+            family_name_joined(previous_family_name) AS previous_family_name
+        )
+        FROM titles
     )
-    FROM titles
 ),
 -- step: placeholder_names
 placeholder_names AS (
@@ -261,8 +293,16 @@ sex_and_ethnicity AS (
 ),
 -- step: postcodes_normal
 postcodes_normal AS (
-    SELECT * REPLACE (postcode_of(postcode) AS postcode), postcode_fault(postcode_of(postcode)) AS postcode_fault
-    FROM sex_and_ethnicity
+    SELECT *, postcode_fault(postcode) AS postcode_fault
+    FROM (
+        SELECT * EXCLUDE (compact) REPLACE (
+            CASE WHEN compact IS NULL THEN postcode ELSE postcode_of(compact) END AS postcode
+        )
+        FROM (
+            SELECT *, CASE WHEN NOT postcode_is_normal(postcode) THEN postcode_compact(postcode) END AS compact
+            FROM sex_and_ethnicity
+        )
+    )
 ),
 -- step: addresses
 addresses AS (
@@ -272,7 +312,10 @@ addresses AS (
         fault AS address_fault
     FROM (
         SELECT *, CASE WHEN address IS NOT NULL THEN address_fault(address_words) END AS fault
-        FROM (SELECT *, words_of(fold_text(address)) AS address_words FROM postcodes_normal)
+        FROM (
+            SELECT * EXCLUDE (address_folded), words_of(address_folded) AS address_words
+            FROM (SELECT *, fold_text(address) AS address_folded FROM postcodes_normal)
+        )
     )
 ),
 -- step: contacts
