@@ -152,7 +152,7 @@ def evaluate(
     if not truth.is_file():
         raise BadInput(f"There is no truth file {truth}.")
     evaluation = link.evaluate(configuration, on, truth)
-    table = _table("Linkage against the truth", "figure", "value")
+    table = _table(f"Linkage of {on} against {truth.name}", "figure", "value")
     for name, value in evaluation.figures().items():
         table.add_row(name, f"{value:.4%}" if isinstance(value, float) else f"{value:,}")
     _show(table)
@@ -212,6 +212,7 @@ def dev(port: Annotated[int, typer.Option(help="Port on the loopback address.")]
         **os.environ,
         "REGISTRY_HOME": str(home),
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(REPOSITORY / "dagster_home")),
+        "VIRTUAL_ENV": sys.prefix,  # else dg warns that none is active
     }
     if "REGISTRY_CONFIG" not in environment:
         made_up = home / "made_up"
@@ -223,7 +224,8 @@ def dev(port: Annotated[int, typer.Option(help="Port on the loopback address.")]
         raise RunFailed("The program dg is not installed: install the development dependencies (make dev does).")
     _say(f"Dagster on http://127.0.0.1:{port} (stop it with Ctrl-C)")
     os.chdir(REPOSITORY)
-    os.execve(program, [str(program), "dev", "--host", "127.0.0.1", "--port", str(port)], environment)  # noqa: S606  # our own environment's dg
+    command = [str(program), "dev", "--no-check-yaml", "--host", "127.0.0.1", "--port", str(port)]
+    os.execve(program, command, environment)  # noqa: S606  # our own environment's dg
 
 
 def _hush_duckdb_at_exit() -> None:

@@ -6,14 +6,13 @@ tables of keys, rules, weights and counts. What does not: any change to them, an
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from registry_pipeline import outcomes
 from registry_pipeline.config import Configuration
-from registry_pipeline.errors import BadInput, RunFailed
+from registry_pipeline.errors import RunFailed
 from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
 
 STATUS_NIGHTS = 7
@@ -43,10 +42,6 @@ def explain_patient(configuration: Configuration, patient_id: str) -> Explained:
 
     home = Home(configuration.home)
     snapshot = _current(home)
-    try:
-        asked = str(uuid.UUID(patient_id))
-    except ValueError as problem:
-        raise BadInput("That is not a patient_id: give the id as it stands in patient.parquet.") from problem
     manifest = read_json(snapshot / "manifest.json")
     night = date.fromisoformat(manifest["night"])
     connection = connect(home, memory_limit=configuration.deployment.memory_limit)
@@ -58,16 +53,16 @@ def explain_patient(configuration: Configuration, patient_id: str) -> Explained:
         connection.execute(
             f"CREATE TEMP VIEW linked_pair AS SELECT * FROM {scan(home.linked('linked_pair', night))}"  # noqa: S608  # own path
         )
-        living = str(identity.resolve(connection, asked))
-        explained = Explained(f"{asked}" if living == asked else f"{asked} was joined into {living}")
+        living = identity.resolve(connection, patient_id)
+        asked = patient_id.strip().lower()
+        explained = Explained(living if living == asked else f"{asked} was joined into {living}")
         for title, name, columns in _QUESTIONS:
             answers = connection.execute(load_sql(name), {"patient_id": living}).fetchall()
             rows = [tuple("" if cell is None else str(cell) for cell in row) for row in answers]
             explained.sections.append((title, columns, rows))
-        if not explained.sections[0][2] and not explained.sections[-1][2]:
-            raise BadInput(f"{asked} has never been an id of the registry in {home.root}.")
         explained.headline += (
-            f": snapshot {manifest['snapshot_id']}, model {manifest['model_version']}, code {manifest['code_version']}"
+            f": snapshot {manifest['snapshot_id']}, model {manifest['model_version']},"
+            f" code {manifest['code']['version']} {manifest['code']['commit'] or ''}".rstrip()
         )
         return explained
     finally:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -225,7 +226,7 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
     Raises:
         RunFailed: the night is not linked yet, or the audit found that the snapshot must not be published.
     """
-    from registry_pipeline import registry
+    from registry_pipeline import registry, validate
     from registry_pipeline.link import identity
 
     home = Home(configuration.home)
@@ -237,7 +238,14 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
         prior = registry.prior_snapshot(home, on)
         events = identity.assign_identities(configuration, on, shares, prior=prior, run_id=run)
         about = {"model_version": read_json(_linked_note(home, on))["model_version"], "identity_events": events}
-        snapshot = registry.build_snapshot(configuration, on, shares, run_id=run, about=about)
+        snapshot = registry.build_snapshot(
+            configuration,
+            on,
+            shares,
+            run_id=run,
+            about=about,
+            audit_table=partial(validate.validate_table, configuration),
+        )
         return BuiltNight(snapshot.snapshot_id, dict(snapshot.rows), list(snapshot.checks), events)
 
 
@@ -249,8 +257,11 @@ def publish_registry(configuration: Configuration, on: date, snapshot_id: str) -
     """
     from registry_pipeline import registry
 
-    with lock(Home(configuration.home), f"registry-{on}"):
-        return registry.publish(configuration, registry.find_snapshot(Home(configuration.home), snapshot_id))
+    home = Home(configuration.home)
+    with lock(home, f"registry-{on}"):
+        is_current = registry.publish(configuration, registry.find_snapshot(home, snapshot_id))
+        registry.prune_snapshots(home)
+        return is_current
 
 
 def take_in(configuration: Configuration, on: date, summary: NightSummary, report: Report) -> None:
