@@ -18,14 +18,14 @@ NIGHTS_BEFORE = [40, 41, 40]
 """Accepted rows of three earlier nights, about as many as `forty` rows."""
 
 
-def nhs_number(number: int) -> str:
-    """The valid NHS number that begins at the nine digits 400000019 + 37 * number or soon after."""
-    digits = 400_000_019 + 37 * number
+def nhs_number(number: int, first: int = 400_000_019) -> str:
+    """The number with a right check digit that begins at the nine digits first + 37 * number or soon after."""
+    digits = first + 37 * number
     while True:
-        total = sum(int(d) * w for d, w in zip(str(digits), range(10, 1, -1), strict=True))
+        total = sum(int(d) * w for d, w in zip(f"{digits:09}", range(10, 1, -1), strict=True))
         check = (11 - total % 11) % 11
         if check < 10:
-            return f"{digits}{check}"
+            return f"{digits:09}{check}"
         digits += 1
 
 
