@@ -139,6 +139,20 @@ def test_an_extra_column_is_a_warning_that_names_it(delivering):
     assert feed.raw("local_id, family_name, postcode, given_name") == [("1", "Quercus", "b", None)]
 
 
+def test_a_column_that_another_feed_takes_from_the_same_file_is_no_extra_one(delivering):
+    feed = delivering()
+    feeds = feed.provider.feeds
+    source = feeds["patient"].source.model_dump()
+    shared = {
+        "carer": {"source": source, "columns": {"event_id": "EVENT", "local_id": "ID"}, "only": {"TYPE": "Carer"}}
+    }
+    feed.provider = type(feed.provider).model_validate(
+        {**feed.provider.model_dump(exclude={"feeds"}), "feeds": {**feeds, **shared}}
+    )
+    feed.write("patients.csv", "ID,SURNAME,DOB,SHOE,PCODE,EVENT,TYPE\n1,Quercus,a,44,b,c,d\n")
+    assert feed.extract().checks[0].observed == "1 extra: SHOE"
+
+
 @pytest.mark.parametrize(
     ("agreement", "in_force"),
     [
