@@ -275,11 +275,9 @@ def _spells(h: Happenings) -> dict[str, Any]:
         "procedures": pa.array(np.array(clinical.ELECTIVE)[planned, 1], mask=emergency | born),
         "clinically_ready_date": _dates(ready, ~late),
         "site": pa.array(np.char.add(h.known.provider, rng.choice(["01", "02", "03"], size))),
-
-            f"{LATER}end_date": _times(end, np.maximum(minute, 600)),
-            f"{LATER}discharge_method": pa.array(way_out),
-            f"{LATER}discharge_destination": pa.array(np.where(died, "79", home))
-        ,
+        f"{LATER}end_date": _times(end, np.maximum(minute, 600)),
+        f"{LATER}discharge_method": pa.array(way_out),
+        f"{LATER}discharge_destination": pa.array(np.where(died, "79", home)),
     }
 
 

