@@ -146,7 +146,7 @@ def _load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:
 
 def _counted(connection: duckdb.DuckDBPyConnection) -> Evaluation:
     match.run_script(connection, "link_evaluate", {})
-    totals = connection.execute(load_sql("link_evaluate_totals")).fetchall()[0]
+    totals = [int(total or 0) for total in connection.execute(load_sql("link_evaluate_totals")).fetchall()[0]]
     decisions = connection.execute(
         "SELECT decided_by, count(*) FILTER (is_true), count(*) FILTER (NOT is_true) FROM judged_match"
         " GROUP BY decided_by ORDER BY decided_by"
@@ -156,7 +156,12 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> Evaluation:
         " FROM pair_of_settings GROUP BY settings ORDER BY settings"
     ).fetchall()
     return Evaluation(
-        *(int(total or 0) for total in totals),
+        records=totals[0],
+        people=totals[1],
+        true_pairs=totals[2],
+        joined_pairs=totals[3],
+        true_joined_pairs=totals[4],
+        candidate_true_pairs=totals[5],
         by_decision={name: (true, false) for name, true, false in decisions},
         by_settings={name: (int(true), int(joined), int(both)) for name, true, joined, both in settings},
     )

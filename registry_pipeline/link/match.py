@@ -82,9 +82,13 @@ def load_records(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequ
     return make_features(connection)
 
 
-def make_features(connection: duckdb.DuckDBPyConnection) -> int:
-    """Make `link_record` from the view `person_record` and the tables `nickname` and `replaced_number`."""
-    bound = {"most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER, "common_address_word": COMMON_ADDRESS_WORD}
+def make_features(connection: duckdb.DuckDBPyConnection, *, common_address_word: float = COMMON_ADDRESS_WORD) -> int:
+    """Make `link_record` from the view `person_record` and the tables `nickname` and `replaced_number`.
+
+    Returns:
+        Person records.
+    """
+    bound = {"most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER, "common_address_word": common_address_word}
     run_script(connection, "link_features", bound)
     counted = []
     for column in FREQUENCY_COLUMNS:
@@ -134,7 +138,11 @@ def run_script(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[
 def _load_replaced_numbers(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share]) -> None:
     feed = "nhs_number_replacement"
     files = [home.staged(feed, s.provider.provider, n, feed) for s in shares if s.feed == feed for n in s.nights]
-    source = scan(files) if files else "(SELECT NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS replaced_by, NULL::DATE AS start_date LIMIT 0)"  # noqa: E501
+    source = (
+        scan(files)
+        if files
+        else "(SELECT NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS replaced_by, NULL::DATE AS start_date LIMIT 0)"
+    )
     connection.execute(f"CREATE OR REPLACE TEMP VIEW nhs_number_replacement AS SELECT * FROM {source}")  # noqa: S608
     connection.execute(load_sql("link_replaced_numbers"))
 
@@ -252,7 +260,7 @@ class Scorer:
         finally:
             connection.execute("DROP VIEW IF EXISTS scored")
             predictions.drop_table_from_database_and_remove_from_cache()
-            self._linker.table_management.invalidate_cache()
+            self._linker.table_management.invalidate_cache()  # type: ignore[no-untyped-call]  # Splink's own
 
     def _named(self, table: str) -> str:
         """Splink's result with one column a comparison, and its levels and weights as maps."""
@@ -262,7 +270,7 @@ class Scorer:
         levels = ", ".join(f"gamma_{name}::TINYINT" for name in self._comparisons)
         weights = ", ".join(self._weight(name) for name in self._comparisons)
         return (
-            f"SELECT id_l, id_r, match_key AS rule, match_weight, match_probability, {gammas},"  # noqa: S608  # own names
+            f"SELECT id_l, id_r, match_key AS rule, match_weight, match_probability, {gammas},"  # noqa: S608
             f" map([{names}], [{levels}]) AS comparison_levels, map([{names}], [{weights}]) AS comparison_weights"
             f" FROM {table}"
         )

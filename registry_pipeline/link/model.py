@@ -32,9 +32,9 @@ MATCH_WEIGHT = 10.0
 that NHS linkage is designed for (nhs-facts 3.4); the rules of `sql/link_decide.sql` come on top of it."""
 
 MATCH_WEIGHT_WITHOUT_FAMILIES = 4.0
-"""In place of MATCH_WEIGHT for a model whose data shows no families (`has_households` false): weights are then as good as
-they say. Odds of 16 to 1 at the very threshold, where few pairs lie; over all joined pairs the expected precision stays
-above 99.9%. NHS England's own Splink model joins at 5 (nhs-facts 3.2)."""
+"""In place of MATCH_WEIGHT for a model whose data shows no families (`has_households` false): weights are then as good
+as they say. Odds of 16 to 1 at the very threshold, where few pairs lie; over all joined pairs the expected precision
+stays above 99.9%. NHS England's own Splink model joins at 5 (nhs-facts 3.2)."""
 
 POSSIBLE_MATCH_WEIGHT = 0.0
 """At or above and below MATCH_WEIGHT: more likely one person than not, but not safe; queued for review."""
@@ -110,6 +110,9 @@ _SWAPPED = (
     " AND NOT names_are_close(given_name_l, given_name_r)"
 )
 
+_NO_POSTCODE = "coalesce(postcode_l, postcode_r) IS NULL"
+_ADDRESS_EDITS = "address_edits(address_letters_l, address_letters_r)"
+
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "given_name",
@@ -167,8 +170,8 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("one_digit", "damerau_levenshtein(birth_digits_l, birth_digits_r) <= 1", 0.03),
             Level(
                 "two_parts",
-                "(birth_digits_l[1:4] = birth_digits_r[1:4])::INTEGER + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER"
-                " + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
+                "(birth_digits_l[1:4] = birth_digits_r[1:4])::INTEGER"
+                " + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
                 0.015,
             ),
             Level("different", "ELSE", 0.015),
@@ -191,7 +194,7 @@ COMPARISONS: tuple[Comparison, ...] = (
                 "same_address",
                 "(address_overlap(address_words_l, address_words_r) >= 0.8"
                 " AND coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 2, true))"
-                " OR (coalesce(postcode_l, postcode_r) IS NULL AND address_edits(address_letters_l, address_letters_r) <= 0.1)",
+                f" OR ({_NO_POSTCODE} AND {_ADDRESS_EDITS} <= 0.1)",
                 0.55,
                 "address_key",
             ),
@@ -200,13 +203,13 @@ COMPARISONS: tuple[Comparison, ...] = (
                 "similar",
                 "coalesce(address_overlap(address_words_l, address_words_r) >= 0.5, false)"
                 " OR coalesce(damerau_levenshtein(postcode_l, postcode_r) <= 1, false)"
-                " OR (coalesce(postcode_l, postcode_r) IS NULL AND address_edits(address_letters_l, address_letters_r) <= 0.3)",
+                f" OR ({_NO_POSTCODE} AND {_ADDRESS_EDITS} <= 0.3)",
                 0.10,
             ),
             # Where there is no postcode to go by, what is left of a badly typed address.
             Level(
                 "remotely_similar",
-                "coalesce(postcode_l, postcode_r) IS NULL AND (address_edits(address_letters_l, address_letters_r) <= 0.45"
+                f"{_NO_POSTCODE} AND ({_ADDRESS_EDITS} <= 0.45"
                 " OR coalesce(address_overlap(address_words_l, address_words_r) >= 0.33, false))",
                 0.05,
             ),
@@ -309,28 +312,35 @@ _TWO_ADDRESS_WORDS = (
     " lambda b: b > a), lambda b: a || ' ' || b)))"
 )
 _ADDRESS_WORD_AND_NAME = (
-    "flatten(list_transform(address_words[1:8], lambda a: list_transform([given_sound, family_sound], lambda b: a || b)))"
+    "flatten(list_transform(address_words[1:8],"
+    " lambda a: list_transform([given_sound, family_sound], lambda b: a || b)))"
 )
 
+
+def _each(words: str, *others: str) -> str:
+    """SQL of a list of keys: every one of some words, each with the other parts."""
+    return f"list_transform({words}, lambda w: {' || '.join(('w', *others))})"
+
+
 BLOCKING_RULES: tuple[BlockingRule, ...] = (
-    BlockingRule("name_and_birth_date", "list_transform(name_words, lambda w: w || birth_digits)", _TIGHT),
-    BlockingRule("sound_and_birth_date", "list_transform([given_sound, family_sound], lambda w: w || birth_digits)", _TIGHT),
+    BlockingRule("name_and_birth_date", _each("name_words", "birth_digits"), _TIGHT),
+    BlockingRule("sound_and_birth_date", _each("[given_sound, family_sound]", "birth_digits"), _TIGHT),
     BlockingRule("names_and_birth_year", "[names_key || birth_digits[1:4]]", _TIGHT),
     BlockingRule("names_and_birthday", "[names_key || birth_digits[5:8]]", _TIGHT),
     BlockingRule("names_and_postcode", "[names_key || postcode]", _TIGHT),
     BlockingRule("postcode_and_birth_date", "[postcode || birth_digits]", _TIGHT),
-    BlockingRule("given_name_and_postcode", "list_transform(given_words, lambda w: w || postcode)", _TIGHT),
-    BlockingRule("given_name_and_address", "list_transform(given_words, lambda w: w || address_key)", _TIGHT),
+    BlockingRule("given_name_and_postcode", _each("given_words", "postcode"), _TIGHT),
+    BlockingRule("given_name_and_address", _each("given_words", "address_key"), _TIGHT),
     BlockingRule("address_and_birth_date", "[address_key || birth_digits]", _TIGHT),
     BlockingRule("postcode_and_birth_year_and_month", "[postcode || birth_digits[1:6]]", _LOOSE),
-    BlockingRule("phone_and_name", "list_transform(name_words, lambda w: w || phone)", _TIGHT),
+    BlockingRule("phone_and_name", _each("name_words", "phone"), _TIGHT),
     BlockingRule("phone_and_birth_date", "[phone || birth_digits]", _TIGHT),
     BlockingRule("email", "[email]", _LOOSE),
     BlockingRule("sounds_and_birth_year", "[given_sound || '|' || family_sound || birth_digits[1:4]]", _LOOSE),
     BlockingRule("sounds_and_birthday", "[given_sound || '|' || family_sound || birth_digits[5:8]]", _LOOSE),
     BlockingRule("family_name_and_birth_year_and_postcode", "[family_sound || birth_digits[1:4] || postcode]", _LOOSE),
-    BlockingRule("given_name_and_birthday_and_district", "list_transform(given_words, lambda w: w || birth_digits[5:8] || postcode_district)", _LOOSE),
-    BlockingRule("given_name_and_birth_month_and_district", "list_transform(given_words, lambda w: w || birth_digits[1:6] || postcode_district)", _LOOSE),
+    BlockingRule("given_name_birthday_district", _each("given_words", "birth_digits[5:8]", "postcode_district"), _LOOSE),
+    BlockingRule("given_name_month_district", _each("given_words", "birth_digits[1:6]", "postcode_district"), _LOOSE),
     # These are for small data, and for rare values in large data.
     BlockingRule("names", "[names_key]", _LOOSE),
     BlockingRule("sounds", "[given_sound || '|' || family_sound]", _LOOSE),
@@ -459,8 +469,7 @@ def splink_settings(model: LinkageModel, comparisons: Collection[str], records: 
 
     Pairs are blocked by `match` (capped blocks, no pair twice), so no blocking rule stands in the settings.
     """
-    import splink.comparison_library as comparison_library
-    from splink import SettingsCreator
+    from splink import SettingsCreator, comparison_library
 
     return SettingsCreator(
         link_type="dedupe_only",
@@ -556,7 +565,9 @@ def choose_model(configuration: Configuration, columns: Collection[str]) -> Link
         path = dict(versions).get(named, folder / f"{named}.json")
         if not path.is_file():
             there = ", ".join(version for version, _ in versions) or "none"
-            raise BadInput(f"There is no linkage model {named!r} in {folder} (there: {there}): see `model` in registry.yaml.")
+            raise BadInput(
+                f"There is no linkage model {named!r} in {folder} (there: {there}): see `model` in registry.yaml."
+            )
         return load_model(path)
     readable = _readable(versions)
     if not readable:
@@ -570,6 +581,6 @@ def _readable(versions: Sequence[tuple[str, Path]]) -> list[LinkageModel]:
     for _, path in versions:
         try:
             models.append(load_model(path))
-        except BadInput:  # noqa: PERF203  # an older code's model does not keep a newer one from being used
+        except BadInput:  # an older code's model does not keep a newer one from being used
             continue
     return models

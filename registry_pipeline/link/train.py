@@ -27,6 +27,7 @@ from registry_pipeline.link.model import (
     POSSIBLE_MATCH_WEIGHT,
     TRAINING_BLOCKS,
     Comparison,
+    Level,
     LevelNumbers,
     LinkageModel,
     comparison_named,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
-RANDOM_PAIRS = 1_000_000
-"""Pairs drawn for u: a level that one pair in 10,000 reaches is known to within a tenth."""
+RANDOM_PAIRS = 400_000
+"""Pairs drawn for u: a level that one pair in 10,000 reaches is known to within a sixth."""
 
 PAIRS_OF_A_TRAINING_BLOCK = 400_000
 """At most so many pairs a training block; a block with more is thinned by whole keys."""
@@ -258,7 +259,7 @@ def _u_of(
 
     u = shares(random.counts.astype(float))
     for _ in range(2 if learned else 1):
-        odds = math.log(prior) - math.log1p(-prior)
+        odds = np.full(len(random.counts), math.log(prior) - math.log1p(-prior))
         for index, name in enumerate(comparisons):
             gamma = random.gammas[:, index]
             # A level's share among random pairs cannot be trusted where true pairs are what reaches it.
@@ -391,7 +392,7 @@ def _random_patterns(
 def _block_patterns(
     connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str], key: str
 ) -> Patterns | None:
-    """Patterns of the pairs that agree on a key, thinned by whole keys to a bounded number; None where there are none."""
+    """Patterns of the pairs that agree on a key, thinned by whole keys to a bounded number, or None."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE training_key AS SELECT hash({key}) AS key, id FROM link_record"  # noqa: S608
         f" WHERE {key} IS NOT NULL"
@@ -405,7 +406,8 @@ def _patterns(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str])
     import numpy as np
 
     names = ", ".join(f"{name}_level" for name in comparisons)
-    table = connection.sql(f"SELECT {names}, count(*) AS pairs FROM scored GROUP BY ALL ORDER BY ALL").to_arrow_table()  # noqa: S608
+    counted = f"SELECT {names}, count(*) AS pairs FROM scored GROUP BY ALL ORDER BY ALL"  # noqa: S608  # own names
+    table = connection.sql(counted).to_arrow_table()
     if table.num_rows == 0:
         return None
     gammas = np.column_stack([table[f"{name}_level"].to_numpy().astype(np.int64) for name in comparisons])
@@ -415,54 +417,59 @@ def _patterns(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str])
 def model_card(model: LinkageModel) -> str:
     """What a reviewer reads before a model is used: data, numbers, thresholds and limits; no value of a person."""
     about = model.trained_on
-    lines = [
-        f"# Linkage model {model.version}",
-        "",
-        f"Trained {model.trained_at:%Y-%m-%d %H:%M} UTC on {about['records']:,} person records of"
-        f" {about['providers']} providers (night {about['night']}), without truth.",
-        "",
-        f"- Columns with values: {', '.join(about['columns'])}.",
-        f"- Random pairs for u: {about['random_pairs']:,}; candidate pairs of all blocking rules:"
-        f" {about['candidate_pairs']:,}.",
-        f"- Prior: {model.matches_per_record:.3f} true pairs a record. At night the prior is this over half the records.",
-        "",
-        "## Training blocks",
-        "",
-        "| block | pairs | expected true pairs |",
-        "|---|---:|---:|",
-        *(f"| {name} | {b['pairs']:,} | {b['true_pairs']:,} |" for name, b in about["training_blocks"].items()),
-        "",
-        "## Numbers",
-        "",
-        "m: share of true pairs in the level; u: share of others; weight: log2(m/u). Levels marked * take the term",
-        "frequency of the night in place of u; frequencies are never stored.",
-        "",
-        "| comparison | level | m | u | weight |",
-        "|---|---|---:|---:|---:|",
-    ]
-    for comparison in COMPARISONS:
-        for level in comparison.levels:
-            if comparison.name in model.comparisons:
-                numbers = model.comparisons[comparison.name][level.name]
-                star = "*" if level.frequency_of else ""
-                lines.append(
-                    f"| {comparison.name} | {level.name}{star} | {numbers.m:.4g} | {numbers.u:.3g} | {numbers.weight:+.1f} |"
-                )
-    lines += [
-        "",
-        "## Thresholds",
-        "",
-        f"- Match at weight {model.match_weight:g} and above (odds of {2**model.match_weight:,.0f} to 1), unless a rule"
-        " of `sql/link_decide.sql` keeps the pair apart. The reasons stand beside the constants in `link/model.py`.",
-        f"- Possible match at weight {POSSIBLE_MATCH_WEIGHT:g} and above: more likely one person than not; for review.",
-        "",
-        "## Limits",
-        "",
-        "- Learned without truth: m rests on pairs that agree on a birth date, names, a number, or a home; pairs with",
-        "  errors in all of these are not among them.",
-        "- Surname, home and phone of a household agree together. The rules after scoring stand for that; the weights",
-        "  alone do not.",
-        "- A column that held nothing at training says nothing at night, even where it is filled then.",
-        "",
-    ]
-    return "\n".join(lines)
+    blocks = "\n".join(
+        f"| {name} | {block['pairs']:,} | {block['true_pairs']:,} |" for name, block in about["training_blocks"].items()
+    )
+    levels = "\n".join(
+        _card_row(comparison.name, level, model.comparisons[comparison.name][level.name])
+        for comparison in COMPARISONS
+        if comparison.name in model.comparisons
+        for level in comparison.levels
+    )
+    kept_apart = about["kept_apart_by_family_rules"]
+    families = "families (rules keep them apart)" if model.has_households else "no families (their rules rest)"
+    return f"""# Linkage model {model.version}
+
+Trained {model.trained_at:%Y-%m-%d %H:%M} UTC on {about["records"]:,} person records of {about["providers"]} providers
+(night {about["night"]}), without truth.
+
+- Columns with values: {", ".join(about["columns"])}.
+- Random pairs for u: {about["random_pairs"]:,}. Candidate pairs of all blocking rules: {about["candidate_pairs"]:,}.
+- Prior: {model.matches_per_record:.3f} true pairs a record; at night the prior is this over half the records.
+- The data shows {families}: pairs kept apart within providers {kept_apart["within_providers"]:,}, across them
+  {kept_apart["across_providers"]:,}.
+
+## Training blocks
+
+| block | pairs | expected true pairs |
+|---|---:|---:|
+{blocks}
+
+## Numbers
+
+m: share of true pairs in the level; u: share of other pairs; weight: log2(m/u). Levels marked * take the term
+frequency of the night in place of u; frequencies are never stored.
+
+| comparison | level | m | u | weight |
+|---|---|---:|---:|---:|
+{levels}
+
+## Thresholds
+
+- Match at weight {model.match_weight:g} and above (odds of {2**model.match_weight:,.0f} to 1), unless a rule of
+  `sql/link_decide.sql` keeps the pair apart. The reasons stand beside the constants in `link/model.py`.
+- Possible match at weight {POSSIBLE_MATCH_WEIGHT:g} and above: more likely one person than not; for review.
+
+## Limits
+
+- Learned without truth: m rests on pairs that agree on a birth date, names, a number, or a home; pairs with errors in
+  all of these are not among them. Precision and recall are not known from training: `registry evaluate` measures them.
+- Surname, home and phone of a household agree together. The rules after scoring stand for that; the weights alone do
+  not.
+- A column that held nothing at training says nothing at night, even where it is filled then.
+"""
+
+
+def _card_row(comparison: str, level: Level, numbers: LevelNumbers) -> str:
+    star = "*" if level.frequency_of else ""
+    return f"| {comparison} | {level.name}{star} | {numbers.m:.4g} | {numbers.u:.3g} | {numbers.weight:+.1f} |"
