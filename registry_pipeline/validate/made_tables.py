@@ -6,13 +6,17 @@ table). What does not: rules.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry_pipeline.storage import scan
+from registry_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
     import duckdb
+
+_WORDS = re.compile(r"[a-z_]+")
 
 REFERENCES: dict[str, dict[str, tuple[str, str]]] = {
     "patient_record": {"patient_id_is_known": ("patient_id", "patient")},
@@ -58,11 +62,13 @@ def create_made(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -
     Returns:
         Its columns, helper columns among them; a reference has one only where the other table lies beside the file.
     """
-    helpers = dict(FACTS.get(table, {}))
+    present = {str(row[0]) for row in connection.execute(f"DESCRIBE FROM {scan(path)}").fetchall()}
+    missing = set(TABLES[table].column_names) - present  # which the suite says; facts about them cannot be told
+    helpers = {name: fact for name, fact in FACTS.get(table, {}).items() if not missing & set(_WORDS.findall(fact))}
     for helper, (column, other) in REFERENCES.get(table, {}).items():
         beside = path.parent / f"{other}.parquet"
         if beside.is_file():
             helpers[helper] = f"{column} IN (SELECT {column} FROM {scan(beside)})"  # noqa: S608  # our own names and paths
     listed = "".join(f", {expression} AS {name}" for name, expression in helpers.items())
     connection.execute(f"CREATE VIEW made AS SELECT *{listed} FROM {scan(path)}")  # noqa: S608  # our own names and paths
-    return frozenset(str(row[0]) for row in connection.execute("DESCRIBE made").fetchall())
+    return frozenset(present | helpers.keys())

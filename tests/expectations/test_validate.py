@@ -28,7 +28,7 @@ from tests.expectations.deliveries import (
     stage_unreadable,
 )
 
-TEN_DIGITS = re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
+TEN_DIGITS = re.compile(r"(?<![0-9.])[0-9]{10}(?![0-9])")
 
 CANARY = {
     "local_id": "L1",
