@@ -171,7 +171,8 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level(
                 "two_parts",
                 "(birth_digits_l[1:4] = birth_digits_r[1:4])::INTEGER"
-                " + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
+                " + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER"
+                " + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
                 0.015,
             ),
             Level("different", "ELSE", 0.015),

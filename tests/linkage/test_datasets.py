@@ -20,7 +20,8 @@ DATASETS = Path(os.environ.get("REGISTRY_DATASETS", REPOSITORY.parent / "shared"
 NIGHT = date(2026, 4, 1)
 
 pytestmark = pytest.mark.skipif(
-    not DATASETS.is_dir(), reason=f"the labelled datasets are not in {DATASETS} (REGISTRY_DATASETS may name their folder)"
+    not DATASETS.is_dir(),
+    reason=f"the labelled datasets are not in {DATASETS} (REGISTRY_DATASETS may name their folder)",
 )
 
 ADDRESS = "address: {from: [street_number, address_1, address_2, suburb, postcode, state]}"
