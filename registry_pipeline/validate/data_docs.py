@@ -19,6 +19,7 @@ from registry_pipeline.validate.duckdb_engine import ephemeral_context
 _OUTSIDE = re.compile(
     r"<script\b[^>]*\bsrc=[^>]*>\s*</script>"  # a library from elsewhere
     r"|<script\b[^>]*>.*?</script>"  # what needs those libraries: charts, tables, a tour of the page
+    r"|<footer\b.*?</footer>"  # a newsletter
     r"|<link\b[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>"
     r"|<img\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>",
     re.IGNORECASE | re.DOTALL,
@@ -78,7 +79,7 @@ def _page(provider: str, feed: str, night: date, kept: Mapping[str, Any]) -> str
                 type=each["type"],
                 kwargs=each["kwargs"],
                 meta=each["meta"],
-                notes=f"{each['meta']['rule']}: {each['meta']['reason']}",
+                description=f"{each['meta']['rule']}: {each['meta']['reason']}",
             ),
             result=dict(each["result"]),
             meta={},
