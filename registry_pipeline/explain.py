@@ -86,12 +86,12 @@ def deployment_status(configuration: Configuration) -> Explained:
     else:
         headline = f"Nothing is published under {home.root} yet."
     nights = home.nights()[-STATUS_NIGHTS:]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for code, provider in configuration.providers.items():
         for feed in provider.feeds:
             found = [outcomes.find(home, code, feed, night) for night in nights]
             rows.append((f"{code} {feed}", *("" if o is None else o.status for o in found)))
-    problems = [
+    problems: list[tuple[str, ...]] = [
         (f"{o.night}", o.problem)
         for code, provider in configuration.providers.items()
         for feed in provider.feeds

@@ -25,7 +25,7 @@ from registry_pipeline.errors import BadInput, FeedFault
 from registry_pipeline.extract import landing, mapping
 from registry_pipeline.extract.mapping import check_columns
 from registry_pipeline.extract.parts import Part, Place
-from registry_pipeline.outcomes import CheckOutcome
+from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import (
     Home,
     connect,
@@ -40,7 +40,27 @@ from registry_pipeline.tables import DELIVERY_COLUMNS, Column, Table, feed_table
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Extracted", "check_columns", "extract_feed", "unreadable_table"]
+__all__ = ["CHECKS", "Extracted", "check_columns", "extract_feed", "has_new_delivery", "unreadable_table"]
+
+CHECKS = (
+    mapping.COLUMNS_AS_AGREED,
+    CheckOutcome(
+        name="every_row_readable",
+        passed=True,
+        severity="warning",
+        scope="row",
+        reason="A row that is no row is set aside with its line, so that the others can go on.",
+    ),
+    CheckOutcome(
+        name="source_at_hand",
+        passed=True,
+        severity="warning",
+        dimension="timeliness",
+        reason="The source could not be read again; the night's rows come from what had landed before.",
+    ),
+)
+"""What taking in a feed checks, as it is found when nothing is wrong."""
+_, _EVERY_ROW_READABLE, _SOURCE_AT_HAND = CHECKS
 
 READER_VERSION = 1
 """Goes up when the readers give other rows for the same bytes: raw tables of before are then made anew."""
@@ -105,6 +125,40 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
             " renew it, or set its `starts` and `ends`",
         )
     return _Extraction(configuration, provider, feed, night, place).run()
+
+
+def has_new_delivery(
+    configuration: Configuration, provider: Provider, feed: str, night: date, outcome: FeedOutcome | None
+) -> bool:
+    """Whether a source holds something for the night that has not been taken: a late extract, or a corrected one.
+
+    Cheap enough to ask every minute: files that are older than the last taking are not read again. A database can
+    only be asked by taking from it, so it counts as new until it has answered once.
+
+    Args:
+        configuration: the deployment.
+        provider: who delivers.
+        feed: which of its feeds.
+        night: which night.
+        outcome: what came of the feed that night so far.
+    """
+    if provider.agreement is not None and not provider.agreement.in_force(night):
+        return False
+    source = provider.feeds[feed].source  # type: ignore[index]  # feed names are checked on load
+    if source.kind == "postgres":
+        return outcome is None or outcome.status in ("missing", "unreachable")
+    place = Place(provider.provider, feed)
+    try:
+        files = landing.find_files(place, configuration.sources, source.path, night)
+    except FeedFault:
+        return False
+    landed = landing.versions(Home(configuration.home).landing(provider.provider, feed, night))
+    if not landed or outcome is None:
+        return True
+    taken_at = max((version.folder / landing.MANIFEST).stat().st_ctime for version in landed)
+    if all(file.stat().st_ctime <= taken_at for file in files):
+        return False
+    return landing.same_delivery(place, landed, files) is None
 
 
 @dataclass(frozen=True)
@@ -213,14 +267,7 @@ class _Extraction:
             extracted = self._read(landed, work, already_landed=True)
             self._remember(extracted)
         if source_gone is not None:
-            check = CheckOutcome(
-                name="source_at_hand",
-                passed=False,
-                severity="warning",
-                dimension="timeliness",
-                reason="The source could not be read again; the night's rows come from what had landed before.",
-                observed=source_gone.kind,
-            )
+            check = _SOURCE_AT_HAND.model_copy(update={"passed": False, "observed": source_gone.kind})
             return Extracted(**{**vars(extracted), "checks": [*extracted.checks, check]})
         return extracted
 
@@ -304,14 +351,8 @@ class _Extraction:
             write_table(connection, query, unreadable_table(self.feed), self._unreadable, parameters)
         query, parameters = mapping.raw_query(self.place, feed, parts, delivery)
         rows = write_table(connection, query, feed_table("raw", self.feed), self._raw, parameters)
-        readable_check = CheckOutcome(
-            name="every_row_readable",
-            passed=not unreadable,
-            severity="warning",
-            scope="row",
-            reason="A row that is no row is set aside with its line, so that the others can go on.",
-            failing=unreadable,
-            rows=delivered + unreadable,
+        readable_check = _EVERY_ROW_READABLE.model_copy(
+            update={"passed": not unreadable, "failing": unreadable, "rows": delivered + unreadable}
         )
         return Extracted(delivery, landed.sha256, rows, unreadable, already_landed, [columns_check, readable_check])
 

@@ -20,6 +20,14 @@ _SHOWN = 8
 """Names in a message or check; the rest is counted."""
 
 
+COLUMNS_AS_AGREED = CheckOutcome(
+    name="columns_as_agreed",
+    passed=True,
+    severity="warning",
+    reason="A column that nobody agreed on may hold what should not be delivered, or be a renamed one.",
+)
+
+
 def check_columns(provider: Provider, feed: str) -> None:
     """Whether a provider's `columns` name canonical columns only, and every required one.
 
@@ -72,13 +80,8 @@ def check_delivered(place: Place, provider: Provider, parts: Sequence[Part]) -> 
             raise place.fault("columns", what, file=part.file, line=1)
         if feed.source.kind != "fhir_ndjson":  # what is flattened is our own choice, so nothing of it is extra
             extra.update(set(names) - agreed)
-    return CheckOutcome(
-        name="columns_as_agreed",
-        passed=not extra,
-        severity="warning",
-        reason="A column that nobody agreed on may hold what should not be delivered, or be a renamed one.",
-        observed=f"{len(extra)} extra: {_listed(sorted(extra))}" if extra else "as agreed",
-    )
+    observed = f"{len(extra)} extra: {_listed(sorted(extra))}" if extra else "as agreed"
+    return COLUMNS_AS_AGREED.model_copy(update={"passed": not extra, "observed": observed})
 
 
 def _wanted(place: Place, feed: Feed) -> list[str]:
