@@ -31,6 +31,8 @@ TWINS_OF_ONE_SEX = 0.65
 MIXED_COUPLES = 0.1
 MIDDLE_NAME = 0.65
 HYPHENATED = 0.025
+NAMED_AFTER_PARENT = 0.03
+"""Children who bear the given name of the parent of their sex: one name, one address, two people."""
 MARRIED_NAME_KNOWN = 0.6
 WITHOUT_NHS_NUMBER = 0.008
 """Overseas, armed forces and not registered."""
@@ -264,6 +266,9 @@ def _apply_rules(rng: np.random.Generator, population: Population, pool: Pools, 
     mothers_name = population.family[np.where(mother >= 0, mother, head[kids])].copy()
     population.family[kids] = population.family[father]
     population.family_second[kids] = np.where(double[kids], mothers_name, population.family_second[kids])
+    namesakes = np.flatnonzero(child & at_rate(rng, size, NAMED_AFTER_PARENT))
+    namesakes = namesakes[population.sex[namesakes] == population.sex[head[namesakes]]]
+    population.given[namesakes] = population.given[head[namesakes]]
     named_after_father = np.flatnonzero(child & (rule == "patronymic"))
     population.middle[named_after_father] = population.given[head[named_after_father]]
     hyphenated = at_rate(rng, size, HYPHENATED) & np.isin(rule, ("plain", "slavic")) & (woman | child)
@@ -346,8 +351,15 @@ def _newborn(rng: np.random.Generator, population: Population, today: int, peopl
     for name in ("household", "tradition", "ethnicity", "family", "family_second", "hyphen", "address", "practice"):
         array = getattr(population, name)
         array[born] = array[mother]
-    population.previous_address[born] = NONE
-    population.previous_family[born] = NONE
+    for name in ("previous_address", "previous_family", "middle"):
+        getattr(population, name)[born] = NONE
+    pool = pools()
+    for code in np.unique(population.tradition[born]):
+        for sex in (0, 1):
+            these = born[(population.tradition[born] == code) & (population.sex[born] == sex)]
+            population.given[these] = pool.traditions[code].given[sex, False](rng, len(these))
+            if pool.traditions[code].rule == "sikh":
+                population.middle[these] = (pool.kaur, pool.singh)[sex]
 
 
 def _number(rng: np.random.Generator, population: Population) -> Ints:
