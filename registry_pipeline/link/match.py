@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,9 @@ from registry_pipeline.link.model import (
     POSSIBLE_MATCH_WEIGHT,
     SAME_NHS_NUMBER,
     BlockingRule,
+    LevelNumbers,
     LinkageModel,
+    comparison_named,
     level_numbers,
     splink_settings,
 )
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 PAIRS_IN_A_CHUNK = 500_000
 """Pairs that are scored at a time: memory stays flat, and a chunk is large enough for two cores."""
+
+HALF_A_LEVEL = 1e-6
+"""Weights this close are one level's: far above the error of a sum of floats, far below what a weight means."""
 
 LINK_COLUMNS = (
     "record_id", "provider", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
@@ -226,6 +231,21 @@ def _largest_block(sizes: Sequence[tuple[int, int]], budget: float) -> tuple[int
     return cap, left_out
 
 
+def told_apart(model: LinkageModel) -> LinkageModel:
+    """The model with m moved by so little that no two levels of a comparison, nor a missing side, weigh the same."""
+    moved = {}
+    for name, numbers in model.comparisons.items():
+        taken = [0.0]
+        moved[name] = dict(numbers)
+        for level, number in numbers.items():
+            changed = number
+            while any(abs(changed.weight - weight) < 2 * HALF_A_LEVEL for weight in taken):
+                changed = LevelNumbers(changed.m * (1 - 4 * HALF_A_LEVEL), changed.u)
+            moved[name][level] = changed
+            taken.append(changed.weight)
+    return replace(model, comparisons=moved)
+
+
 class Scorer:
     """Scores pairs of `link_record` with Splink and one model's numbers, a chunk at a time."""
 
@@ -236,8 +256,9 @@ class Scorer:
 
         self._connection = connection
         self._comparisons = [c.name for c in COMPARISONS if c.name in comparisons and c.name in model.comparisons]
+        self._model = told_apart(model)
         self._api = DuckDBAPI(connection=connection)
-        settings = splink_settings(model, self._comparisons, records)
+        settings = splink_settings(self._model, self._comparisons, records)
         self._linker = Linker(self._api.register("link_record"), settings)
         # Splink tells each step on the terminal, where it would stand between the progress bars.
         logging.getLogger("splink").setLevel(logging.WARNING)
@@ -264,16 +285,27 @@ class Scorer:
 
     def _named(self, table: str) -> str:
         """Splink's result with one column a comparison, and its levels and weights as maps."""
-        every = [f"gamma_{c.name}" if c.name in self._comparisons else "-1" for c in COMPARISONS]
-        gammas = ", ".join(f"{gamma} AS {c.name}_level" for gamma, c in zip(every, COMPARISONS, strict=True))
+        every = [self._level(c.name) if c.name in self._comparisons else "-1" for c in COMPARISONS]
+        levels = ", ".join(f"{level} AS {c.name}_level" for level, c in zip(every, COMPARISONS, strict=True))
         names = ", ".join(f"'{name}'" for name in self._comparisons)
-        levels = ", ".join(f"gamma_{name}::TINYINT" for name in self._comparisons)
+        mapped = ", ".join(f"{name}_level::TINYINT" for name in self._comparisons)
         weights = ", ".join(self._weight(name) for name in self._comparisons)
         return (
-            f"SELECT id_l, id_r, match_key AS rule, match_weight, match_probability, {gammas},"  # noqa: S608
-            f" map([{names}], [{levels}]) AS comparison_levels, map([{names}], [{weights}]) AS comparison_weights"
-            f" FROM {table}"
+            "SELECT id_l, id_r, match_key AS rule, match_weight, match_probability,"  # noqa: S608  # own names
+            f" {levels}, map([{names}], [{mapped}]) AS comparison_levels,"
+            f" map([{names}], [{weights}]) AS comparison_weights FROM {table}"
         )
+
+    def _level(self, name: str) -> str:
+        """The level from its weight: Splink gives the level itself only along with every column that was compared."""
+        comparison = comparison_named(name)
+        numbers = self._model.comparisons[name]
+        cases = " ".join(
+            f"WHEN abs(mw_{name} - {numbers[level.name].weight!r}) < {HALF_A_LEVEL!r}"
+            f" THEN {comparison.gamma(level.name)}"
+            for level in comparison.levels
+        )
+        return f"CASE {cases} ELSE -1 END"
 
     def _weight(self, name: str) -> str:
         by_frequency = any(level.frequency_of for c in COMPARISONS if c.name == name for level in c.levels)

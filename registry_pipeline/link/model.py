@@ -340,7 +340,7 @@ BLOCKING_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("sounds_and_birth_year", "[given_sound || '|' || family_sound || birth_digits[1:4]]", _LOOSE),
     BlockingRule("sounds_and_birthday", "[given_sound || '|' || family_sound || birth_digits[5:8]]", _LOOSE),
     BlockingRule("family_name_and_birth_year_and_postcode", "[family_sound || birth_digits[1:4] || postcode]", _LOOSE),
-    BlockingRule("given_name_birthday_district", _each("given_words", "birth_digits[5:8]", "postcode_district"), _LOOSE),
+    BlockingRule("given_name_day_district", _each("given_words", "birth_digits[5:8]", "postcode_district"), _LOOSE),
     BlockingRule("given_name_month_district", _each("given_words", "birth_digits[1:6]", "postcode_district"), _LOOSE),
     # These are for small data, and for rare values in large data.
     BlockingRule("names", "[names_key]", _LOOSE),
@@ -483,7 +483,7 @@ def splink_settings(model: LinkageModel, comparisons: Collection[str], records: 
             if c.name in comparisons and c.name in model.comparisons
         ],
         probability_two_random_records_match=model.prior(records),
-        retain_matching_columns=True,  # Splink leaves the levels out without it
+        retain_matching_columns=False,  # see match.Scorer: the levels come from the weights
         retain_intermediate_calculation_columns=True,
         linker_uid=f"registry_{model.version}",
     )

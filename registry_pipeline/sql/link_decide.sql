@@ -29,6 +29,8 @@ WITH pair AS (
     FROM scored
     INNER JOIN link_record AS l ON l.id = scored.id_l
     INNER JOIN link_record AS r ON r.id = scored.id_r
+    -- What cannot be kept is left out before anything is joined to it.
+    WHERE match_weight >= $kept_weight OR rule = 0 OR nhs_number_level = getvariable('level').nhs_number.same
 ),
 ruled AS (
     SELECT
