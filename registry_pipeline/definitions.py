@@ -28,7 +28,7 @@ def definitions_of(configuration: Configuration) -> dg.Definitions:
         if other != code:
             raise BadInput(f"The providers {other!r} and {code!r} are too alike to tell apart: rename one.")
     folders = {"directory": str(configuration.directory), "home": str(configuration.home)}
-    providers = [provider_assets(configuration.deployment, p) for p in configuration.providers.values()]
+    providers = [provider_assets(configuration, p) for p in configuration.providers.values()]
     return dg.Definitions.merge(
         dg.Definitions(
             assets=[*providers, *registry_assets(configuration)],

@@ -19,6 +19,7 @@ from pathlib import Path
 import dagster as dg
 
 from registry_pipeline.errors import RegistryError
+from registry_pipeline.night import CheckDescription
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 
 TAKEN_IN = ("extracted", "validated", "accepted", "rejected")
@@ -27,8 +28,18 @@ CHECKED = ("validated", "accepted", "rejected")
 """Statuses of a feed that the suite has judged."""
 
 
-def feed_check_specs(key: dg.AssetKey, feed: str) -> list[dg.AssetCheckSpec]:
-    """The checks of `raw_<feed>`: it came, and it is sound."""
+def feed_check_specs(key: dg.AssetKey, feed: str, expected: Sequence[CheckDescription]) -> list[dg.AssetCheckSpec]:
+    """The checks of `raw_<feed>`: it came, and it is sound.
+
+    Args:
+        key: the asset.
+        feed: the feed.
+        expected: every rule that the feed is held to.
+    """
+    names: dict[str, list[str]] = {}
+    for rule in expected:
+        names.setdefault(rule.severity, []).append(rule.name)
+    rules = " ".join(f"{severity.capitalize()}: {', '.join(names[severity])}." for severity in sorted(names))
     return [
         dg.AssetCheckSpec(
             "delivered",
@@ -40,7 +51,7 @@ def feed_check_specs(key: dg.AssetKey, feed: str) -> list[dg.AssetCheckSpec]:
             asset=key,
             description=f"The suite expectations/raw_{feed}.json: red where a critical feed rule rejects the extract,"
             " amber where a warning is broken. Rows that break a row rule are set aside in"
-            f" quarantined_{feed} and do not colour it.",
+            f" quarantined_{feed} and do not colour it. {rules}",
         ),
     ]
 
@@ -54,7 +65,12 @@ def feed_check_results(key: dg.AssetKey, outcome: FeedOutcome) -> Iterator[dg.As
         passed=came,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{outcome.rows_delivered:,} rows delivered" if came else outcome.problem,
-        metadata={"status": outcome.status, "rows": outcome.rows_delivered, "unreadable rows": outcome.rows_unreadable},
+        metadata={
+            "night": outcome.night.isoformat(),
+            "status": outcome.status,
+            "rows delivered": outcome.rows_delivered,
+            "rows unreadable": outcome.rows_unreadable,
+        },
     )
     if outcome.status not in CHECKED:
         return
@@ -66,7 +82,12 @@ def feed_check_results(key: dg.AssetKey, outcome: FeedOutcome) -> Iterator[dg.As
         passed=not rejected and not [c for c in broken if c.severity != "info"],
         severity=dg.AssetCheckSeverity.ERROR if rejected else dg.AssetCheckSeverity.WARN,
         description=outcome.problem if rejected else _judgement(outcome, broken),
-        metadata=rules_told(outcome.checks),
+        metadata={
+            "night": outcome.night.isoformat(),
+            "rows accepted": outcome.rows_accepted,
+            "rows set aside": outcome.rows_quarantined,
+            **rules_told(outcome.checks),
+        },
     )
 
 

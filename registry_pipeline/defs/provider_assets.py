@@ -16,7 +16,7 @@ from datetime import timedelta
 import dagster as dg
 
 from registry_pipeline import night
-from registry_pipeline.config import Deployment, Provider
+from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.defs.checks import CHECKED, TAKEN_IN, feed_check_results, feed_check_specs, told_plainly
 from registry_pipeline.defs.descriptions import made, plain_name, table_spec, whose
 from registry_pipeline.defs.partitions import night_of, nights
@@ -47,7 +47,7 @@ def shares(provider: Provider) -> dict[str, list[str]]:
     return dict(tables)
 
 
-def provider_assets(deployment: Deployment, provider: Provider) -> dg.AssetsDefinition:
+def provider_assets(configuration: Configuration, provider: Provider) -> dg.AssetsDefinition:
     """Everything of one provider: raw, accepted and quarantined tables of each feed, and its share of the made tables.
 
     Raises:
@@ -58,10 +58,8 @@ def provider_assets(deployment: Deployment, provider: Provider) -> dg.AssetsDefi
     @dg.multi_asset(
         name=f"{plain_name(code)}__night",
         specs=[*_feed_specs(provider), *_share_specs(provider)],
-        check_specs=[
-            spec for feed in provider.feeds for spec in feed_check_specs(dg.AssetKey([code, f"raw_{feed}"]), feed)
-        ],
-        partitions_def=nights(deployment),
+        check_specs=_check_specs(configuration, provider),
+        partitions_def=nights(configuration.deployment),
         can_subset=True,  # lets tables that were not made, and checks that were not done, stay unsaid
         pool=POOL,
     )
@@ -70,18 +68,18 @@ def provider_assets(deployment: Deployment, provider: Provider) -> dg.AssetsDefi
         deployment: RegistryDeployment,
         made_up_replica: MadeUpReplica,  # noqa: ARG001  # asked for so that it runs meanwhile
     ) -> Iterator[Event]:
-        configuration, on = deployment.configuration, night_of(context.partition_key)
+        settings, on = deployment.configuration, night_of(context.partition_key)
         tries_left = context.retry_number < RETRIES
         with told_plainly("extract"):
             try:
-                night.extract_provider(configuration, code, on, raise_retryable=tries_left)
+                night.extract_provider(settings, code, on, raise_retryable=tries_left)
             except FeedFault as fault:
                 context.log.warning(str(fault))
                 raise dg.RetryRequested(RETRIES, RETRY_SECONDS * 2**context.retry_number) from None
         with told_plainly("validate"):
-            night.validate_provider(configuration, code, on)
+            night.validate_provider(settings, code, on)
         with told_plainly("standardise"):
-            outcomes = night.standardise_provider(configuration, code, on)
+            outcomes = night.standardise_provider(settings, code, on)
         yield from _selected(context, [*_tables_made(provider, outcomes), *_checks(outcomes)])
 
     return take_in
@@ -97,6 +95,17 @@ def _feed_specs(provider: Provider) -> Iterator[dg.AssetSpec]:
             yield table_spec(
                 [code, table.name], table, deps=[raw], kinds={"greatexpectations", "duckdb", "parquet"}, owned=owned
             )
+
+
+def _check_specs(configuration: Configuration, provider: Provider) -> list[dg.AssetCheckSpec]:
+    expected = [c for c in night.expected_checks(configuration, provider.provider) if c.name != night.DELIVERED]
+    return [
+        spec
+        for feed in provider.feeds
+        for spec in feed_check_specs(
+            dg.AssetKey([provider.provider, f"raw_{feed}"]), feed, [c for c in expected if c.table == f"raw_{feed}"]
+        )
+    ]
 
 
 def _share_specs(provider: Provider) -> Iterator[dg.AssetSpec]:

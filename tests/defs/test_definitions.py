@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from registry_pipeline import night
 from registry_pipeline.config import Configuration, load_configuration
 from registry_pipeline.definitions import definitions_of, defs
 from registry_pipeline.errors import BadInput
@@ -67,6 +68,16 @@ def test_every_asset_tells_its_columns_from_the_data_dictionary(configuration: C
         columns = graph.get(key).metadata["dagster/column_schema"].columns
         assert columns, key
         assert all(column.description for column in columns), key
+
+
+def test_a_suite_is_one_check_that_names_its_rules(configuration: Configuration) -> None:
+    graph = definitions_of(configuration).resolve_asset_graph()
+    key = dg.AssetCheckKey(dg.AssetKey(["RX1", "raw_patient"]), "expectations")
+    description = graph.get_check_spec(key).description
+    assert "Critical: " in description
+    for rule in night.expected_checks(configuration, "RX1"):
+        if rule.table == "raw_patient" and rule.name != night.DELIVERED:
+            assert rule.name in description
 
 
 def test_a_provider_is_added_by_one_file(folder: Path, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_a_past_night_is_filled_in_and_stands_beside_the_later_one(configuration
 
 def test_one_provider_alone_without_the_rest_of_the_deployment(configuration, instance, played: Played) -> None:
     result = dg.materialize(
-        [provider_assets.provider_assets(configuration.deployment, configuration.provider("GP-1"))],
+        [provider_assets.provider_assets(configuration, configuration.provider("GP-1"))],
         partition_key=NIGHT.isoformat(),
         resources=definitions_of(configuration).resources,
         instance=instance,
