@@ -29,7 +29,7 @@ def connection(tmp_path):
 def replaced(connection, *statements):
     for old, new, start in statements:
         connection.execute(
-            "INSERT INTO nhs_number_replacement VALUES ($old, $new, $start)", dict(old=old, new=new, start=start)
+            "INSERT INTO nhs_number_replacement VALUES ($old, $new, $start)", {"old": old, "new": new, "start": start}
         )
     connection.execute(load_sql("link_replaced_numbers"))
     return dict(connection.execute("SELECT nhs_number, current_number FROM replaced_number").fetchall())
