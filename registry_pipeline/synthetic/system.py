@@ -37,6 +37,12 @@ KEPT_FOR_CORRECTION = 0.01
 CORRECTIONS = 0.1
 """Corrections and deletions of earlier events, as a share of a night's new ones."""
 
+PARTS = ("truth", "replica", "drop", "providers", "registry.yaml")
+"""What a deployment folder gets, in the order in which it appears: without registry.yaml it is none yet."""
+
+UNFINISHED = ".unfinished"
+"""Where the parts lie until all are whole; what a killed run left there is removed by the next one."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -73,45 +79,63 @@ def synthesise(
     first_night: date = FIRST_NIGHT,
     history_months: int = 24,
     progress: Progress | None = None,
+    replace: bool = False,
 ) -> Synthesised:
     """Write a made-up care system as a complete deployment folder.
 
     Args:
-        out: the folder; it may exist, but not hold a `drop` yet.
+        out: the folder; it may exist, but not hold a care system yet; a killed run leaves no part of one.
         people: on the first night, the dead of the last two years included; at least 100.
         nights: how many, from 1.
         seed: the same seed gives the same bytes.
         first_night: the first night.
         history_months: months of events that the first night brings; 0 gives one usual night's.
         progress: called with what is being done and the share done.
+        replace: take the place of a made-up care system that lies there already (known by its truth).
 
     Raises:
         BadInput: a figure is out of range, or the folder already holds a care system.
         RunFailed: the disk is full.
     """
-    _check(out, people=people, nights=nights, history_months=history_months)
+    replaces = replace and (out / "truth" / "person.parquet").is_file()
+    _check(out, replaces=replaces, people=people, nights=nights, history_months=history_months)
     begun = time.perf_counter()
+    unfinished = out / UNFINISHED
     try:
+        shutil.rmtree(unfinished, ignore_errors=True)
         system = _System(
-            out, people, nights, seed, first_night, history_months, progress or (lambda _what, _share: None)
+            unfinished, people, nights, seed, first_night, history_months, progress or (lambda _what, _share: None)
         )
         rows, truth_rows = system.run()
+        if replaces:
+            _remove(out)
+        for part in PARTS:
+            (unfinished / part).rename(out / part)
+        unfinished.rmdir()
     except OSError as problem:
-        raise_if_disk_full(problem, out / "drop")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise_if_disk_full(problem, unfinished)
         raise
     return Synthesised(out, people, nights, rows, truth_rows, time.perf_counter() - begun)
 
 
-def _check(out: Path, *, people: int, nights: int, history_months: int) -> None:
+def _check(out: Path, *, replaces: bool, people: int, nights: int, history_months: int) -> None:
     if people < 100:
         raise BadInput(f"{people} people are too few for nine providers: give at least 100.")
     if nights < 1:
         raise BadInput(f"{nights} nights cannot be made: give at least 1.")
     if history_months < 0:
         raise BadInput(f"A history of {history_months} months cannot be made: give 0 or more.")
-    for name in ("drop", "replica", "truth"):
-        if (out / name).exists():
-            raise BadInput(f"{out} already holds a {name} folder: give a new folder, or remove that one first.")
+    for name in PARTS:
+        if (out / name).exists() and not replaces:
+            raise BadInput(f"{out} already holds {name}: give a new folder, or remove that first.")
+
+
+def _remove(out: Path) -> None:
+    """Remove a care system, its description first, so that a half removed one is none."""
+    (out / "registry.yaml").unlink(missing_ok=True)
+    for part in reversed(PARTS[:-1]):
+        shutil.rmtree(out / part, ignore_errors=True)
 
 
 class _System:

@@ -179,15 +179,6 @@ def test_later_nights_bring_a_usual_nights_events_and_corrections(configuration)
     assert {r["EffectiveDateTime"][:10] for r in fresh} == {"02/04/2026"}
 
 
-def test_a_stay_that_was_open_is_told_of_again_when_it_ends(configuration):
-    feed = configuration.providers["RX1"].feeds["spell"]
-    first, *later = (rows_of(configuration, feed, night) for night in NIGHTS)
-    open_stays = {r["PROVSPNOPS"] for r in first if not r["DISDATE"]}
-    assert open_stays
-    closed = [r for r in itertools.chain(*later) if r["PROVSPNOPS"] in open_stays]
-    assert any(r["DISDATE"] and r["DISMETH"] in "14" for r in closed)
-
-
 def test_superseded_numbers_are_delivered_with_what_replaced_them(configuration, made):
     feed = configuration.providers["GP1"].feeds["nhs_number_replacement"]
     rows = rows_of(configuration, feed, FIRST)
@@ -250,8 +241,29 @@ def test_figures_that_cannot_be(tmp_path, wrong, sentence):
 
 def test_an_existing_system_is_not_overwritten(tmp_path):
     (tmp_path / "drop").mkdir()
-    with pytest.raises(BadInput, match="already holds a drop folder"):
+    with pytest.raises(BadInput, match="already holds drop"):
         synthesise(tmp_path, people=200, nights=1, seed=1)
+
+
+def test_an_earlier_made_up_system_can_be_replaced(tmp_path):
+    for people in (300, 200):
+        again = synthesise(tmp_path, people=people, nights=1, seed=1, history_months=0, replace=True)
+        assert pq.read_metadata(tmp_path / "truth" / "person.parquet").num_rows == again.truth["person"] == people
+    (tmp_path / "truth" / "person.parquet").unlink()
+    with pytest.raises(BadInput, match="already holds truth"):
+        synthesise(tmp_path, people=200, nights=1, seed=1, replace=True)
+
+
+def test_a_run_that_ends_early_leaves_no_system_and_the_next_one_makes_it_whole(tmp_path):
+    def give_up(what, share):
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0, progress=give_up)
+    assert [p.name for p in tmp_path.iterdir()] == [".unfinished"]
+    synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["drop", "providers", "registry.yaml", "replica", "truth"]
 
 
 def test_blemishes_come_at_their_rates_and_on_the_same_rows_every_night(configuration):
