@@ -306,7 +306,8 @@ MOST_RECORDS_IN_A_BLOCK = 500
 _TIGHT, _LOOSE = 8.0, 2.0
 
 SMALL_DATA = 200_000
-"""Records up to which rules with many keys a record are used: a small registry may have no usable postcode."""
+"""Records up to which the loosest rules are used, and those with many keys a record: a small registry may have no
+usable postcode. In a large one they would make most of the pairs and find next to none of the true ones."""
 
 _TWO_ADDRESS_WORDS = (
     "flatten(list_transform(address_words[1:8], lambda a: list_transform(list_filter(address_words[1:8],"
@@ -342,12 +343,12 @@ BLOCKING_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("family_name_and_birth_year_and_postcode", "[family_sound || birth_digits[1:4] || postcode]", _LOOSE),
     BlockingRule("given_name_day_district", _each("given_words", "birth_digits[5:8]", "postcode_district"), _LOOSE),
     BlockingRule("given_name_month_district", _each("given_words", "birth_digits[1:6]", "postcode_district"), _LOOSE),
-    # These are for small data, and for rare values in large data.
+    # Rare names in large data; the rules after it are for small data, where one agreement already tells records apart.
     BlockingRule("names", "[names_key]", _LOOSE),
-    BlockingRule("sounds", "[given_sound || '|' || family_sound]", _LOOSE),
-    BlockingRule("birth_date", "[birth_digits]", _LOOSE),
-    BlockingRule("phone", "[phone]", _LOOSE),
-    BlockingRule("address", "[address_key]", _LOOSE),
+    BlockingRule("sounds", "[given_sound || '|' || family_sound]", _LOOSE, SMALL_DATA),
+    BlockingRule("birth_date", "[birth_digits]", _LOOSE, SMALL_DATA),
+    BlockingRule("phone", "[phone]", _LOOSE, SMALL_DATA),
+    BlockingRule("address", "[address_key]", _LOOSE, SMALL_DATA),
     BlockingRule("two_address_words", _TWO_ADDRESS_WORDS, _TIGHT, SMALL_DATA),
     BlockingRule("address_word_and_name", _ADDRESS_WORD_AND_NAME, _TIGHT, SMALL_DATA),
 )  # fmt: skip
