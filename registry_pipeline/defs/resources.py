@@ -4,7 +4,10 @@ What belongs here: resolving configuration, and handing back plain objects that 
 reading or writing of data.
 """
 
+import atexit
+import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +40,20 @@ class RegistryDeployment(dg.ConfigurableResource["RegistryDeployment"]):
         if self._read is None:
             self._read = load_configuration(Path(self.directory), home=Path(self.home))
         return self._read
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002  # Dagster's signature
+        """Keep DuckDB's notices at exit out of the log of the UI, in a process that is there for one run only.
+
+        DuckDB 2.0 under SQLAlchemy prints 80 lines about leaked instances when Python ends; nothing of ours writes
+        to the terminal by then.
+        """
+        if multiprocessing.parent_process() is not None:
+            atexit.register(_close_stderr)
+
+
+def _close_stderr() -> None:
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 class MadeUpReplica(RegistryDeployment):

@@ -180,7 +180,7 @@ def test_a_night_is_launched_in_the_ui_and_succeeds(ui: Ui, made_up: Path, page_
     assert seen.outside == []
     assert seen.errors == []
     said = [line for line in ui.log.read_text().splitlines() if " - DEBUG - " not in line]
-    noise = [line for line in said if re.search(r"warn|error|traceback", line, re.IGNORECASE)]
+    noise = [line for line in said if re.search(r"warn|error|traceback|leaked", line, re.IGNORECASE)]
     assert noise == []
 
 
