@@ -29,6 +29,9 @@ from registry_pipeline.tables import REGISTRY_TABLES
 PROVIDER_JOB = "provider_night"
 REGISTRY_JOB = "registry_night"
 
+LANE_TAG = "lane"
+"""Runs of one lane follow each other (`dagster.yaml`): back-filled nights are run in their order."""
+
 LATE_NIGHTS = 7
 """Nights back for which an extract is still taken by itself; an older one is a back-fill, which a person starts."""
 
@@ -45,12 +48,14 @@ def automation(configuration: Configuration) -> dg.Definitions:
         jobs=[
             dg.define_asset_job(
                 PROVIDER_JOB,
+                tags={LANE_TAG: "providers"},
                 selection=dg.AssetSelection.all() - ours,
                 description="Extract, validate and standardise every provider, one step each, in one process. For one"
                 " provider alone, select its group in the asset graph and materialise it for the night.",
             ),
             dg.define_asset_job(
                 REGISTRY_JOB,
+                tags={LANE_TAG: "registry"},
                 selection=ours,
                 description="Link, build, audit and publish the registry with each provider's extract of the night, or"
                 " its last accepted one. Run again for a night, it gives the same result.",

@@ -31,9 +31,6 @@ RETRY_SECONDS = 60
 """Before the first further try, twice that before the second; the other providers go on meanwhile."""
 GRACE = timedelta(hours=6)
 """What a night's share may come later in the day than the night before, until it shows as late."""
-POOL = "providers"
-"""One run of providers at a time (`dagster.yaml`): nights that are back-filled are taken in their order."""
-
 _SOURCE_KINDS = {"csv": "csv", "parquet": "parquet", "postgres": "postgres", "fhir_ndjson": "json"}
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -61,7 +58,6 @@ def provider_assets(configuration: Configuration, provider: Provider) -> dg.Asse
         check_specs=_check_specs(configuration, provider),
         partitions_def=nights(configuration.deployment),
         can_subset=True,  # lets tables that were not made, and checks that were not done, stay unsaid
-        pool=POOL,
     )
     def take_in(
         context: dg.AssetExecutionContext,

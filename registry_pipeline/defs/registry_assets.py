@@ -18,9 +18,6 @@ from registry_pipeline.defs.provider_assets import Event, shares
 from registry_pipeline.defs.resources import RegistryDeployment
 from registry_pipeline.tables import EVENT_TABLES, REGISTRY_TABLES, TABLES
 
-POOL = "registry"
-"""One registry's night at a time (`dagster.yaml`): identities are carried from night to night in their order."""
-
 LINKED = ("linked_pair", "person_cluster")
 BUILT = ("patient_record", *(table for table in REGISTRY_TABLES if table != "patient_record"))
 """The snapshot's tables, each after those that it is made from."""
@@ -64,7 +61,6 @@ def _link(configuration: Configuration) -> dg.AssetsDefinition:
             )
         ],
         partitions_def=nights(configuration.deployment),
-        pool=POOL,
     )
     def link_records(context: dg.AssetExecutionContext, deployment: RegistryDeployment) -> Iterator[Event]:
         on = night_of(context.partition_key)
@@ -119,7 +115,6 @@ def _build(configuration: Configuration) -> dg.AssetsDefinition:
             )
         ],
         partitions_def=nights(configuration.deployment),
-        pool=POOL,
     )
     def build_registry(context: dg.AssetExecutionContext, deployment: RegistryDeployment) -> Iterator[Event]:
         with told_plainly("registry"):
@@ -157,7 +152,6 @@ def _publish(configuration: Configuration) -> dg.AssetsDefinition:
         kinds={"parquet"},
         partitions_def=nights(configuration.deployment),
         freshness_policy=_by_the_deadline(configuration),
-        pool=POOL,
     )
     def published_registry(
         context: dg.AssetExecutionContext, deployment: RegistryDeployment

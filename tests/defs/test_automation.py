@@ -182,6 +182,19 @@ class TestInDagster:
         assert {s.default_status for s in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
 
 
+def test_nights_that_are_filled_in_follow_each_other(configuration: Configuration) -> None:
+    from ruamel.yaml import YAML
+
+    settings = YAML(typ="safe").load((Path(__file__).parents[2] / "dagster_home" / "dagster.yaml").read_text())
+    (limit,) = settings["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert limit == {"key": automation.LANE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    definitions = definitions_of(configuration)
+    lanes = {
+        definitions.resolve_job_def(job).run_tags[automation.LANE_TAG] for job in ("provider_night", "registry_night")
+    }
+    assert len(lanes) == 2, "the registry does not wait for a back-fill of providers"
+
+
 def test_the_settings_keep_everything_on_this_machine() -> None:
     from ruamel.yaml import YAML
 
