@@ -100,7 +100,7 @@ def demo(
 
     home = Path(os.environ.get("REGISTRY_HOME", "registry_home")).resolve()
     made_up = home / "made_up"
-    _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=24)
+    _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=24, replace=True)
     configuration = load_configuration(made_up, home=home)
     for on in nights_from(FIRST_MADE_UP_NIGHT, nights):
         summary = _run(configuration, on, data_docs=on == FIRST_MADE_UP_NIGHT)
@@ -251,7 +251,7 @@ def _run(configuration: Configuration, on: date, *, data_docs: bool) -> NightSum
         return run_night(configuration, on, report=report, data_docs=data_docs)
 
 
-def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_months: int) -> None:
+def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_months: int, replace: bool = False) -> None:
     from registry_pipeline import synthetic
 
     with _progress() as report:
@@ -261,6 +261,7 @@ def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_month
             nights=nights,
             seed=seed,
             history_months=history_months,
+            replace=replace,
             progress=lambda step, _share: report("synthesise", step),
         )
     _say(f"Made up {people:,} people over {nights} night(s) in {made.seconds:.1f} s: {out}")
