@@ -187,6 +187,7 @@ class Deployment(_Described):
         model: version of the linkage model; default: the newest that fits.
         synthetic_nhs_numbers: whether NHS numbers 9000000000 to 9999999999 (made-up people) are accepted.
         first_night: first partition of the Dagster assets.
+        last_night: last partition, where deliveries have ended (a made-up care system's have); None: tonight.
         schedule: cron of the nightly run; `deadline` is when the registry is built with whoever is in.
         made_up_replica: folder of the made-up system's PostgreSQL; started by the run where it is named.
         threads, memory_limit: DuckDB's share of the machine; None leaves it to DuckDB.
@@ -200,6 +201,7 @@ class Deployment(_Described):
     synthetic_nhs_numbers: bool = False
     timezone: str = "Europe/London"
     first_night: date = date(2026, 4, 1)
+    last_night: date | None = None
     schedule: str = "0 2 * * *"
     deadline: time = time(6, 0)
     made_up_replica: Path | None = None

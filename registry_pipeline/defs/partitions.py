@@ -6,7 +6,7 @@ What belongs here: which nights there are, and which one a run is about. What do
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -15,9 +15,13 @@ from registry_pipeline.config import Deployment
 
 
 def nights(deployment: Deployment) -> dg.DailyPartitionsDefinition:
-    """Every night from the deployment's first to tonight: tonight's drop is processed tonight."""
+    """Every night from the deployment's first to its last, or to tonight: tonight's drop is processed tonight."""
+    first, last = deployment.first_night, deployment.last_night
+    if last is None:
+        return dg.DailyPartitionsDefinition(start_date=first.isoformat(), timezone=deployment.timezone, end_offset=1)
+    end = last + timedelta(days=1)  # a partition must end before the end date to be one
     return dg.DailyPartitionsDefinition(
-        start_date=deployment.first_night.isoformat(), timezone=deployment.timezone, end_offset=1
+        start_date=first.isoformat(), end_date=end.isoformat(), timezone=deployment.timezone
     )
 
 

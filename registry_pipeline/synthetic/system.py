@@ -145,7 +145,7 @@ class _System:
         self.out, self.people, self.nights, self.seed = out, people, nights, seed
         self.first_night, self.progress = first_night, progress
         self.history = max(1, round(history_months * DAYS_A_MONTH))
-        self.configuration = _copy_configuration(out, first_night)
+        self.configuration = _copy_configuration(out, first_night, nights)
         self.replacements: list[tuple[Ints, Ints]] = []
 
     def run(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
@@ -317,13 +317,19 @@ class _System:
         })  # fmt: skip
 
 
-def _copy_configuration(out: Path, first_night: date) -> Configuration:
+def _copy_configuration(out: Path, first_night: date, nights: int) -> Configuration:
     """Copy this repository's configuration into the system's folder, with sources and replica lying in it."""
     out.mkdir(parents=True, exist_ok=True)
     here = REPOSITORY / "dagster_home"
     shutil.copytree(here / "providers", out / "providers", dirs_exist_ok=True)
     text = (here / "registry.yaml").read_text(encoding="utf-8")
-    for key, value in (("sources", "."), ("made_up_replica", "replica"), ("first_night", first_night.isoformat())):
+    written = {
+        "sources": ".",
+        "made_up_replica": "replica",
+        "first_night": first_night.isoformat(),
+        "last_night": (first_night + timedelta(days=nights - 1)).isoformat(),
+    }
+    for key, value in written.items():
         text = re.sub(rf"(?m)^{key}:.*$", f"{key}: {value}", text)
     (out / "registry.yaml").write_text(text, encoding="utf-8")
     return load_configuration(out, home=out / "registry_home")
