@@ -75,7 +75,7 @@ def link_night(configuration: Configuration, night: date, shares: Sequence[Share
         rows = {
             "linked_pair": write_table(
                 connection,
-                load_sql("link_linked_pair"),
+                match.linked_pair_query(comparisons),
                 TABLES["linked_pair"],
                 home.linked("linked_pair", night),
                 {"rule_names": list(CANDIDATE_RULES), "model_version": model.version},

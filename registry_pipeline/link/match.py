@@ -29,12 +29,14 @@ from registry_pipeline.link.model import (
     LOCAL_MERGE,
     MOST_RECORDS_IN_A_BLOCK,
     MOST_RECORDS_OF_A_NUMBER,
+    MOST_RECORDS_OF_A_PHONE,
     NEWBORN_DAYS,
     POSSIBLE_MATCH_WEIGHT,
     SAME_NHS_NUMBER,
     BlockingRule,
     LevelNumbers,
     LinkageModel,
+    compared_columns,
     comparison_named,
     level_numbers,
     splink_settings,
@@ -57,6 +59,12 @@ LINK_COLUMNS = (
     "is_nhs_number_verified", "merged_into",
 )  # fmt: skip
 """The columns of person_record that linkage reads, and no other."""
+
+FEATURE_TABLES = (
+    "sorted_record", "known_number", "birth_count", "postcode_count", "phone_count", "email_count", "given_form",
+    "family_form", "address_form",
+)  # fmt: skip
+"""What `link_features` makes on the way; dropped once the records stand."""
 
 
 @dataclass
@@ -93,22 +101,15 @@ def make_features(connection: duckdb.DuckDBPyConnection, *, common_address_word:
     Returns:
         Person records.
     """
-    bound = {"most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER, "common_address_word": common_address_word}
+    bound = {
+        "most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER,
+        "most_records_of_a_phone": MOST_RECORDS_OF_A_PHONE,
+        "common_address_word": common_address_word,
+    }
     run_script(connection, "link_features", bound)
-    counted = []
-    for column in FREQUENCY_COLUMNS:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE count_{column} AS SELECT {column}, count(*)::INTEGER AS n_{column}"  # noqa: S608
-            f" FROM plain_record WHERE {column} IS NOT NULL GROUP BY {column}"
-        )
-        counted.append(f"LEFT JOIN count_{column} USING ({column})")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE counted_record AS SELECT * FROM plain_record {' '.join(counted)}"  # noqa: S608
-    )
-    for table in ("numbered", "known_number", "given_form", "family_form", "address_form", "plain_record"):
+    connection.execute("DROP VIEW numbered")
+    for table in FEATURE_TABLES:
         connection.execute(f"DROP TABLE {table}")
-    for column in FREQUENCY_COLUMNS:
-        connection.execute(f"DROP TABLE count_{column}")
     set_frequencies(connection, None)
     return int(connection.execute("SELECT count(*) FROM counted_record").fetchall()[0][0])
 
@@ -203,27 +204,39 @@ def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
 
 def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule, records: int) -> int:
     """Add a rule's pairs to `found_pair`; returns how many values were too common to block on."""
+    keys = f"hash(unnest(list_distinct({rule.keys}))) AS key"
+    # Settled records need each other never: only keys that some unsettled record has can make a pair.
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE block_key AS"  # noqa: S608  # the rules are code
-        f" SELECT hash(unnest(list_distinct({rule.keys}))) AS key, id, number_id, is_verified FROM link_record"
+        "CREATE OR REPLACE TEMP TABLE open_key AS"  # noqa: S608  # the rules are code
+        f" SELECT DISTINCT key FROM (SELECT {keys} FROM link_record WHERE NOT is_settled)"
     )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE block_key AS SELECT * FROM"  # noqa: S608  # the rules are code
+        f" (SELECT {keys}, id, number_id, is_settled FROM link_record) SEMI JOIN open_key USING (key)"
+    )
+    run_script(connection, "link_key_sizes", {})
     sizes = connection.execute(
-        "SELECT size, count(*) FROM (SELECT count(*) AS size FROM block_key WHERE key IS NOT NULL GROUP BY key"
-        " HAVING count(*) > 1) GROUP BY size ORDER BY size"
+        "SELECT size, count(*), sum(pairs)::DOUBLE FROM key_size GROUP BY size ORDER BY size"
     ).fetchall()
     cap, left_out = _largest_block(sizes, rule.pairs_per_record * records)
     if cap:
         bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": cap}
         run_script(connection, "link_blocked_pairs", bound)
-    connection.execute("DROP TABLE block_key")
+    for table in ("open_key", "block_key", "key_size"):
+        connection.execute(f"DROP TABLE {table}")
     return left_out
 
 
-def _largest_block(sizes: Sequence[tuple[int, int]], budget: float) -> tuple[int, int]:
-    """The largest block size that keeps all pairs within the budget, and how many values have larger blocks."""
+def _largest_block(sizes: Sequence[tuple[int, int, float]], budget: float) -> tuple[int, int]:
+    """The largest block size that keeps all pairs within the budget, and how many values have larger blocks.
+
+    Args:
+        sizes: records of a block, how many such blocks there are, and the pairs of them all; by size.
+        budget: pairs.
+    """
     cap, pairs, left_out = 0, 0.0, 0
-    for size, blocks in sizes:
-        pairs += blocks * size * (size - 1) / 2
+    for size, blocks, more in sizes:
+        pairs += more
         if pairs <= budget and size <= MOST_RECORDS_IN_A_BLOCK:
             cap = size
         else:
@@ -259,9 +272,22 @@ class Scorer:
         self._model = told_apart(model)
         self._api = DuckDBAPI(connection=connection)
         settings = splink_settings(self._model, self._comparisons, records)
-        self._linker = Linker(self._api.register("link_record"), settings)
+        # Splink copies whole rows of whatever a chunk's pairs are of: it is shown what is compared, and no more.
+        columns = ", ".join(("id", *compared_columns(self._comparisons)))
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW compared_record AS SELECT {columns} FROM link_record")  # noqa: S608
+        self._linker = Linker(self._api.register("compared_record"), settings)
+        self._use_own_frequencies()
         # Splink tells each step on the terminal, where it would stand between the progress bars.
         logging.getLogger("splink").setLevel(logging.WARNING)
+
+    def _use_own_frequencies(self) -> None:
+        """Keep Splink from counting values anew for each chunk: the records carry their frequencies (`tf_` columns)."""
+        for column in FREQUENCY_COLUMNS:
+            lookup = f"no_frequency_{column}"
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {lookup} ({column} VARCHAR, tf_{column} DOUBLE)"  # own names
+            )
+            self._linker.table_management.register_term_frequency_lookup(self._api.register(lookup), column)
 
     def score(self, pairs: str, then: Callable[[], Any]) -> Any:
         """Score the pairs of a table (id_l, id_r, rule); `then` finds them in the view `scored`."""
@@ -281,19 +307,18 @@ class Scorer:
         finally:
             connection.execute("DROP VIEW IF EXISTS scored")
             predictions.drop_table_from_database_and_remove_from_cache()
-            self._linker.table_management.invalidate_cache()  # type: ignore[no-untyped-call]  # Splink's own
 
     def _named(self, table: str) -> str:
-        """Splink's result with one column a comparison, and its levels and weights as maps."""
-        every = [self._level(c.name) if c.name in self._comparisons else "-1" for c in COMPARISONS]
-        levels = ", ".join(f"{level} AS {c.name}_level" for level, c in zip(every, COMPARISONS, strict=True))
-        names = ", ".join(f"'{name}'" for name in self._comparisons)
-        mapped = ", ".join(f"{name}_level::TINYINT" for name in self._comparisons)
-        weights = ", ".join(self._weight(name) for name in self._comparisons)
+        """Splink's result with a level and a weight for each comparison; -1 and NULL where it says nothing tonight."""
+        columns = [
+            f"{self._level(c.name)} AS {c.name}_level, {self._weight(c.name)} AS {c.name}_weight"
+            if c.name in self._comparisons
+            else f"-1 AS {c.name}_level, NULL::FLOAT AS {c.name}_weight"
+            for c in COMPARISONS
+        ]
         return (
             "SELECT id_l, id_r, match_key AS rule, match_weight, match_probability,"  # noqa: S608  # own names
-            f" {levels}, map([{names}], [{mapped}]) AS comparison_levels,"
-            f" map([{names}], [{weights}]) AS comparison_weights FROM {table}"
+            f" {', '.join(columns)} FROM {table}"
         )
 
     def _level(self, name: str) -> str:
@@ -327,7 +352,8 @@ def judge_pairs(
         folder: where the parts go, one Parquet file a chunk.
 
     Returns:
-        The parts: columns of `linked_pair`, and the numbers `id_l` and `id_r` of `link_record`.
+        The parts: kept pairs by the numbers `id_l` and `id_r` of `link_record`, what became of each, and the level and
+        the weight of every comparison.
     """
     records, pairs = connection.execute(
         "SELECT (SELECT count(*) FROM link_record), (SELECT count(*) FROM candidate_pair)"
@@ -364,6 +390,19 @@ def _write_part(connection: duckdb.DuckDBPyConnection, model: LinkageModel, part
         "family_rules": list(FAMILY_RULES),
     }
     connection.execute(f"COPY ({load_sql('link_decide')}) TO '{place}' (FORMAT parquet, COMPRESSION lz4)", bound)
+
+
+def linked_pair_query(comparisons: Sequence[str]) -> str:
+    """The query of `linked_pair`, with the levels and weights of these comparisons as maps."""
+    names = ", ".join(f"'{name}'" for name in comparisons)
+    levels = ", ".join(f"{name}_level" for name in comparisons)
+    weights = ", ".join(f"{name}_weight" for name in comparisons)
+    return (
+        load_sql("link_linked_pair")
+        .replace("/* names */", names)
+        .replace("/* levels */", levels)
+        .replace("/* weights */", weights)
+    )
 
 
 def set_levels(connection: duckdb.DuckDBPyConnection) -> None:

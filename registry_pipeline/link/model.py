@@ -59,6 +59,10 @@ NEWBORN_DAYS = 366
 MOST_RECORDS_OF_A_NUMBER = 60
 """An NHS number in more records than this is a placeholder that looks valid; it neither blocks nor decides."""
 
+MOST_RECORDS_OF_A_PHONE = 60
+"""A telephone number in more records than this (a switchboard's, a placeholder) brings no records together; that two
+records share it still counts, by its frequency."""
+
 COMMON_ADDRESS_WORD = 0.02
 """Words in a larger share of addresses (street, town, county) say nothing about the home; house numbers stay."""
 
@@ -274,6 +278,16 @@ def comparison_named(name: str) -> Comparison:
     return next(c for c in COMPARISONS if c.name == name)
 
 
+def compared_columns(comparisons: Collection[str]) -> tuple[str, ...]:
+    """Columns of `link_record` that these comparisons look at, and the frequencies that their levels rest on."""
+    found: dict[str, None] = {}
+    for comparison in (c for c in COMPARISONS if c.name in comparisons):
+        for sql in (comparison.missing, *(level.sql for level in comparison.levels)):
+            found |= dict.fromkeys(re.findall(r"\b([a-z_]+)_[lr]\b", sql))
+        found |= dict.fromkeys(f"tf_{level.frequency_of}" for level in comparison.levels if level.frequency_of)
+    return tuple(found)
+
+
 def level_numbers() -> dict[str, dict[str, int]]:
     """Comparison to level to Splink's number, for SQL that speaks of levels by name."""
     return {c.name: {level.name: c.gamma(level.name) for level in c.levels} for c in COMPARISONS}
@@ -335,19 +349,20 @@ BLOCKING_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("given_name_and_address", _each("given_words", "address_key"), _TIGHT),
     BlockingRule("address_and_birth_date", "[address_key || birth_digits]", _TIGHT),
     BlockingRule("postcode_and_birth_year_and_month", "[postcode || birth_digits[1:6]]", _LOOSE),
-    BlockingRule("phone_and_name", _each("name_words", "phone"), _TIGHT),
-    BlockingRule("phone_and_birth_date", "[phone || birth_digits]", _TIGHT),
+    # A family shares its telephone and its surname: the given name has to be there.
+    BlockingRule("phone_and_given_name", _each("given_words", "phone_of_few"), _TIGHT),
+    BlockingRule("phone_and_birth_date", "[phone_of_few || birth_digits]", _TIGHT),
     BlockingRule("email", "[email]", _LOOSE),
     BlockingRule("sounds_and_birth_year", "[given_sound || '|' || family_sound || birth_digits[1:4]]", _LOOSE),
     BlockingRule("sounds_and_birthday", "[given_sound || '|' || family_sound || birth_digits[5:8]]", _LOOSE),
     BlockingRule("family_name_and_birth_year_and_postcode", "[family_sound || birth_digits[1:4] || postcode]", _LOOSE),
     BlockingRule("given_name_day_district", _each("given_words", "birth_digits[5:8]", "postcode_district"), _LOOSE),
     BlockingRule("given_name_month_district", _each("given_words", "birth_digits[1:6]", "postcode_district"), _LOOSE),
-    # Rare names in large data; the rules after it are for small data, where one agreement already tells records apart.
-    BlockingRule("names", "[names_key]", _LOOSE),
+    # For small data, where one agreement already tells records apart.
+    BlockingRule("names", "[names_key]", _LOOSE, SMALL_DATA),
     BlockingRule("sounds", "[given_sound || '|' || family_sound]", _LOOSE, SMALL_DATA),
     BlockingRule("birth_date", "[birth_digits]", _LOOSE, SMALL_DATA),
-    BlockingRule("phone", "[phone]", _LOOSE, SMALL_DATA),
+    BlockingRule("phone", "[phone_of_few]", _LOOSE, SMALL_DATA),
     BlockingRule("address", "[address_key]", _LOOSE, SMALL_DATA),
     BlockingRule("two_address_words", _TWO_ADDRESS_WORDS, _TIGHT, SMALL_DATA),
     BlockingRule("address_word_and_name", _ADDRESS_WORD_AND_NAME, _TIGHT, SMALL_DATA),

@@ -23,9 +23,7 @@ WITH pair AS (
         abs(l.birth_digits[1:4]::INTEGER - r.birth_digits[1:4]::INTEGER) >= $generation_years AS other_generation,
         strptime(greatest(l.birth_digits, r.birth_digits), '%Y%m%d')
             > greatest(l.night, r.night) - to_days($newborn_days::INTEGER) AS is_newborn,
-        l.provider = r.provider AS same_provider,
-        l.record_id AS record_id_l,
-        r.record_id AS record_id_r
+        l.provider = r.provider AS same_provider
     FROM scored
     INNER JOIN link_record AS l ON l.id = scored.id_l
     INNER JOIN link_record AS r ON r.id = scored.id_r
@@ -67,7 +65,7 @@ ruled AS (
     )
 )
 SELECT
-    id_l, id_r, record_id_l, record_id_r, rule, same_provider, decided_by,
+    id_l, id_r, rule, same_provider, decided_by,
     CASE
         WHEN decided_by IN ('same_nhs_number', 'local_merge') THEN 'match'
         WHEN decided_by = 'different_verified_nhs_numbers' THEN 'no_match'
@@ -78,7 +76,7 @@ SELECT
         ELSE 'no_match'
     END AS outcome,
     -- A pair that is one person by rule keeps the score that the comparisons gave it.
-    match_weight, match_probability, comparison_levels, comparison_weights
+    match_probability, COLUMNS('_(level|weight)$') -- match_weight among them
 FROM (
     -- In data that shows no families, a family's rules only stand within one provider, which knows a person once.
     SELECT *, CASE WHEN list_contains($family_rules, rule_name) AND NOT $has_households AND NOT same_provider

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry_pipeline.link import match
-from registry_pipeline.link.model import MOST_RECORDS_IN_A_BLOCK
+from registry_pipeline.link.model import MOST_RECORDS_IN_A_BLOCK, MOST_RECORDS_OF_A_PHONE
 from registry_pipeline.storage import Home, connect, load_sql
 
 PERSON_RECORD = (
@@ -97,20 +97,30 @@ def test_missing_values_never_block(connection):
 
 def test_values_in_too_many_records_are_left_out_and_counted(connection):
     connection.execute(
-        "INSERT INTO person_record (record_id, phone) SELECT 'P:' || i, '07700900000' FROM range($n) AS made(i)",
+        "INSERT INTO person_record (record_id, birth_date) SELECT 'P:' || i, '1990-01-01' FROM range($n) AS made(i)",
         {"n": MOST_RECORDS_IN_A_BLOCK + 1},
     )
     found, pairs = blocked(connection)
     assert pairs == []
-    assert found.values_left_out == {"phone": 1}
+    assert found.values_left_out == {"birth_date": 1}
+
+
+def test_a_telephone_number_of_very_many_brings_no_records_together(connection):
+    connection.execute(
+        "INSERT INTO person_record (record_id, phone) SELECT 'P:' || i, '07700900000' FROM range($n) AS made(i)",
+        {"n": MOST_RECORDS_OF_A_PHONE + 1},
+    )
+    add(connection, "Q:1", phone="07700900001")
+    add(connection, "Q:2", phone="07700900001")
+    assert [pair[:2] for pair in blocked(connection)[1]] == [("Q:1", "Q:2")]
 
 
 @pytest.mark.parametrize(
     ("sizes", "budget", "expected"),
     [
-        ([(2, 10), (3, 1)], 100, (3, 0)),
-        ([(2, 10), (30, 2)], 100, (2, 2)),
-        ([(MOST_RECORDS_IN_A_BLOCK + 1, 1)], 1e9, (0, 1)),
+        ([(2, 10, 10), (3, 1, 3)], 100, (3, 0)),
+        ([(2, 10, 10), (30, 2, 870)], 100, (2, 2)),
+        ([(MOST_RECORDS_IN_A_BLOCK + 1, 1, 125_250)], 1e9, (0, 1)),
         ([], 100, (0, 0)),
     ],
 )
