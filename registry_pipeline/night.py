@@ -123,15 +123,12 @@ def extract_provider(
     """
     from registry_pipeline import extract
 
-    def work(provider: Provider, feed: str, before: FeedOutcome | None) -> FeedOutcome:
+    def work(provider: Provider, feed: str, _before: FeedOutcome | None) -> FeedOutcome:
         try:
             taken = extract.extract_feed(configuration, provider, feed, on)
         except FeedFault as fault:
             if fault.retryable and raise_retryable:
                 raise
-            if before is not None and before.accepted and fault.kind in ("missing", "unreachable"):
-                # The source has gone away since tonight's delivery was accepted: that one still stands in the landing.
-                return before
             return FeedOutcome(provider=code, feed=feed, night=on, status=fault.kind, problem=str(fault))
         return FeedOutcome(
             provider=code,
@@ -444,9 +441,28 @@ def _each_feed(
             if after is not before:
                 seconds = {**(before.seconds if before and stage != "extract" else {}), **after.seconds}
                 after = after.model_copy(update={"seconds": {**seconds, stage: time.perf_counter() - began}})
-                outcomes.keep(home, after)
+                after = outcomes.keep(home, _beside_earlier(after, before))
             done.append(after)
     return done
+
+
+def _beside_earlier(after: FeedOutcome, before: FeedOutcome | None) -> FeedOutcome:
+    """A further delivery of a night takes the place of an accepted one only when it is accepted itself."""
+    earlier = before if before is None or before.accepted else before.earlier
+    if earlier is None or after.accepted:
+        return after.model_copy(update={"earlier": None})
+    if after.status in ("extracted", "validated"):
+        return after.model_copy(update={"earlier": earlier})
+    refused = CheckOutcome(
+        name="further_delivery",
+        passed=False,
+        severity="warning",
+        dimension="timeliness",
+        reason="A further delivery of the night could not be used; the one accepted before it stands.",
+        observed=after.status,
+    )
+    checks = [check for check in earlier.checks if check.name != refused.name]
+    return earlier.model_copy(update={"problem": after.problem, "checks": [*checks, refused]})
 
 
 def _unforeseen(code: str, feed: str, stage: str, problem: Exception) -> str:

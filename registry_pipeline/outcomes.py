@@ -49,7 +49,8 @@ class FeedOutcome(BaseModel):
     """What happened to one feed on one night.
 
     `status` is `extracted` and `validated` between the stages; `accepted` when its rows stand ready in the shape of
-    the registry (so a run killed in between leaves nothing half-used); else what went wrong.
+    the registry (so a run killed in between leaves nothing half-used); else what went wrong. `earlier` is what stood
+    for the night before a further delivery came: where that one cannot be used, it stands again.
     """
 
     provider: str
@@ -68,6 +69,7 @@ class FeedOutcome(BaseModel):
     null_reasons: dict[str, int] = Field(default_factory=dict)
     checks: list[CheckOutcome] = Field(default_factory=list)
     seconds: dict[str, float] = Field(default_factory=dict)
+    earlier: FeedOutcome | None = None
 
     @property
     def accepted(self) -> bool:

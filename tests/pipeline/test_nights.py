@@ -82,6 +82,23 @@ def test_a_second_delivery_of_a_night_is_a_version_beside_the_first(first_night)
     assert first_night.query("SELECT count(*) FROM {patient_record} WHERE provider = 'RX1'") == [(PEOPLE - 1,)]
 
 
+@pytest.mark.parametrize("further", ["", "unbalanced", "emptied"])
+def test_a_further_delivery_that_cannot_be_used_leaves_the_accepted_one_of_the_night(first_night, further):
+    if further == "emptied":
+        first_night.write("RX1", FIRST, [])
+    else:
+        first_night.drop("RX1", FIRST).write_text(further)
+
+    code, _, problems = first_night.run(FIRST)
+
+    assert code == 0
+    assert "RX1" in problems
+    assert first_night.outcome("RX1", FIRST).accepted
+    assert first_night.query("SELECT count(*), max(night) FROM {patient_record} WHERE provider = 'RX1'") == [
+        (PEOPLE, FIRST)
+    ]
+
+
 def test_a_stale_provider_is_marked_and_stays(first_night):
     later = FIRST + timedelta(days=4)
     first_night.deliver(later, "GP1", "RY1")
