@@ -245,9 +245,9 @@ def _night(text: str) -> date:
 
 
 def _run(configuration: Configuration, on: date, *, data_docs: bool) -> NightSummary:
-    from registry_pipeline.night import run_night
+    from registry_pipeline.night import run_night, steps_of_night
 
-    with _progress() as report:
+    with _progress(steps_of_night(configuration, data_docs=data_docs)) as report:
         return run_night(configuration, on, report=report, data_docs=data_docs)
 
 
@@ -268,23 +268,25 @@ def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_month
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
-    """A spinner with the stage, on a terminal; nothing where stderr is a file."""
+def _progress(steps: int | None = None) -> Iterator[Report]:
+    """A bar with the stage, on a terminal; nothing where stderr is a file.
+
+    Args:
+        steps: how often the work will report; None where nobody knows.
+    """
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<12}"),
-        TextColumn("{task.fields[at]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("start", total=None, at="")
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[at]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("start", total=steps, at="", visible=console.is_terminal)
+        begun = 0
 
         def report(stage: str, at: str) -> None:
-            progress.update(task, description=stage, at=at)
+            nonlocal begun
+            progress.update(task, description=stage, at=at, completed=begun)
+            begun += 1
 
         yield report
 

@@ -321,6 +321,11 @@ def run_night(
     return summary
 
 
+def steps_of_night(configuration: Configuration, *, data_docs: bool = False) -> int:
+    """How often `run_night` reports: three stages a provider, then link, registry, publish and what else is asked."""
+    return 3 * len(configuration.providers) + 3 + int(data_docs)
+
+
 def train_model(configuration: Configuration, on: date, *, report: Report = _silent) -> Trained:
     """Train the next version of the linkage model on a night's person records; take them in first if need be.
 
