@@ -69,6 +69,12 @@ class Column(_Described):
         as_text = {True: "TRUE", False: "FALSE"}
         return {as_text.get(k, str(k)) if isinstance(k, bool) else str(k): str(v) for k, v in value.items()}
 
+    @property
+    def codes(self) -> dict[str, str]:
+        """`values` as every stage looks codes up: as written and, where that leaves no doubt, in upper case; trimmed."""
+        written = {code.strip(): meant.strip() for code, meant in (self.values or {}).items()}
+        return {**{code.upper(): meant for code, meant in written.items()}, **written}
+
 
 class CsvSource(_Described):
     """Delimited text: any delimiter, quoting and encoding; a glob; plain, gzip or zip."""

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline.config import Configuration, Provider
+from registry_pipeline.config import Column, Configuration, Provider
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.storage import Home, connect, load_sql, scan, write_table
 from registry_pipeline.tables import DELIVERY_COLUMNS, FEEDS, TABLES, FeedShape, Table
@@ -50,7 +50,7 @@ class Step:
 PERSON_STEPS: tuple[Step, ...] = (
     Step(
         "provider_codes",
-        "Trims every value, turns empty text into null, and the provider's own codes into those of the code lists.",
+        "Turns the provider's own codes into those of the code lists; values come trimmed, empty ones as null.",
         "What is empty in one system is a blank in another; codes are the provider file's business (`values:`).",
     ),
     Step(
@@ -126,7 +126,7 @@ PERSON_STEPS: tuple[Step, ...] = (
     Step(
         "addresses",
         "Makes the comparison form of an address: upper case, letters and digits, one blank between words.",
-        "No fixed abode and unknown are no addresses.",
+        "No fixed abode and unknown are no addresses. A postcode of another country counts as a word of the address.",
     ),
     Step(
         "contacts",
@@ -169,6 +169,9 @@ class Standardised:
     null_reasons: dict[str, int]
 
 
+_TRIMMED = 'trimmed("{}")'
+
+
 def standardise_feed(
     configuration: Configuration, provider: Provider, feed: str, night: date, *, previous: date | None
 ) -> Standardised:
@@ -190,9 +193,9 @@ def standardise_feed(
     """
     home = Home(configuration.home)
     shape = FEEDS[feed]
-    connection = connect(
-        home, memory_limit=configuration.deployment.memory_limit, threads=configuration.deployment.threads
-    )
+    settings = configuration.deployment
+    used = (_TRIMMED, *map(load_sql, (shape.becomes, "event_origin", "carried_over")))
+    connection = connect(home, memory_limit=settings.memory_limit, threads=settings.threads, macros="\n".join(used))
     try:
         _view(connection, "accepted", f"FROM {scan(home.staged(f'accepted_{feed}', provider.provider, night))}")
         superseded = _keep_last_rows(connection, shape)
@@ -310,15 +313,16 @@ def _written(
 def _keep_last_rows(connection: duckdb.DuckDBPyConnection, shape: FeedShape) -> int:
     """Make the view `delivered` of accepted rows, of each key the last one; returns how many rows that left out.
 
-    Columns that another feed of the same table has, and this one has not, are null in it.
+    Its values are trimmed, and null where nothing is left; so are columns that another feed of the same table has, and
+    this one has not.
     """
     missing = {c for f in FEEDS.values() if f.becomes == shape.becomes for c in f.column_names} - set(
         shape.column_names
     )
-    columns = [*(c.name for c in DELIVERY_COLUMNS), *shape.column_names]
-    listed = ", ".join([f'"{c}"' for c in columns] + [f'NULL::VARCHAR AS "{c}"' for c in sorted(missing)])
-    key = shape.key[0]
-    _view(connection, "keyed", f'FROM accepted SELECT {listed}, trimmed("{key}") AS row_key')
+    origin = [f'"{c.name}"' for c in DELIVERY_COLUMNS]
+    trimmed = [f'{_TRIMMED.format(c)} AS "{c}"' for c in shape.column_names]
+    listed = ", ".join(origin + trimmed + [f'NULL::VARCHAR AS "{c}"' for c in sorted(missing)])
+    _view(connection, "keyed", f"FROM accepted SELECT {listed}, {_TRIMMED.format(shape.key[0])} AS row_key")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated_key AS {load_sql('repeated_keys')}")
     repeated = connection.execute("SELECT count(*) FROM repeated_key").fetchall()[0][0]
     if not repeated:
@@ -339,14 +343,14 @@ def _parameters(configuration: Configuration, provider: Provider, feed: str, nig
         "setting": provider.setting,
         "night": night.isoformat(),
         "synthetic_allowed": configuration.deployment.synthetic_nhs_numbers,
-        "values": _map({name: _codes(columns[name].values) if name in columns else None for name in names}),
+        "values": _map({name: _codes(columns[name]) if name in columns else None for name in names}),
         "formats": _map({name: columns[name].format if name in columns else None for name in names}),
     }
 
 
-def _codes(values: dict[str, str] | None) -> dict[str, list[Any]] | None:
-    """A provider's code map, by each code as written and, where that leaves no doubt, in upper case."""
-    return _map({**{k.upper(): v for k, v in values.items()}, **values}) if values else None
+def _codes(column: Column) -> dict[str, list[Any]] | None:
+    """A provider's code map as a parameter of `provider_value`; None where the column has none."""
+    return _map(column.codes) if column.codes else None
 
 
 def _map(content: dict[str, Any]) -> dict[str, list[Any]]:

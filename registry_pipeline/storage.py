@@ -23,6 +23,7 @@ import base64
 import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 PARQUET_ROW_GROUP = 122_880
 """Rows in a Parquet row group: DuckDB's own unit of parallel reading."""
+
+PARQUET_COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
+"""A tenth faster to write than the default level, and no larger: most columns are dictionaries."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Home:
 
 
 def connect(
-    home: Home, *, memory_limit: str = "3GB", threads: int | None = None, macros: bool = True
+    home: Home, *, memory_limit: str = "3GB", threads: int | None = None, macros: bool | str = True
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the macros of `sql/macros.sql`, which spills to the home's temporary folder.
 
@@ -125,7 +129,8 @@ def connect(
         home: the data folder.
         memory_limit: what DuckDB may hold before it spills.
         threads: None takes every core.
-        macros: False leaves them out: they cost 0.3 s, which counts where a stage has many small feeds to read.
+        macros: False leaves them out, and SQL text takes only those that it names: making all of them takes three times
+            as long as the connection itself, which counts where a stage has many small feeds.
     """
     import duckdb
 
@@ -139,9 +144,10 @@ def connect(
     connection.execute("SET enable_progress_bar = false")
     # Else DuckDB turns IN (...) with a handful of constants into a join, which costs more to plan and to run than
     # comparing: two thirds of the time of standardising a small feed.
-    connection.execute("SET disabled_optimizers = 'in_clause'")
+    # And it would compile each regular expression once more, to guess at a range of what may match.
+    connection.execute("SET disabled_optimizers = 'in_clause,regex_range'")
     if macros:
-        connection.execute(load_sql("macros"))
+        connection.execute(load_sql("macros") if macros is True else macros_of(macros))
     return connection
 
 
@@ -149,6 +155,20 @@ def connect(
 def load_sql(name: str) -> str:
     """The text of `sql/<name>.sql`."""
     return resources.files("registry_pipeline").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def macros_of(text: str) -> str:
+    """Those macros of `sql/macros.sql` that a text names, and those that they name in turn, in the file's order."""
+    _, *blocks = re.split(r"^CREATE OR REPLACE MACRO (\w+)", load_sql("macros"), flags=re.MULTILINE)
+    macros = dict(zip(blocks[::2], blocks[1::2], strict=True))
+    needed: set[str] = set()
+    asked = {text}
+    while asked:
+        called = {name for each in asked for name in re.findall(r"(\w+)\(", each)} & macros.keys()
+        asked = {macros[name] for name in called - needed}
+        needed |= called
+    return "".join(f"CREATE OR REPLACE MACRO {name}{body}" for name, body in macros.items() if name in needed)
 
 
 def write_table(
@@ -179,7 +199,7 @@ def write_table(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
     copy = (
-        f"COPY (SELECT {columns} FROM ({query})) TO '{_quoted(unfinished)}' (FORMAT parquet, COMPRESSION zstd,"  # noqa: S608  # names from tables.py
+        f"COPY (SELECT {columns} FROM ({query})) TO '{_quoted(unfinished)}' (FORMAT parquet, {PARQUET_COMPRESSION},"  # noqa: S608  # names from tables.py
         f" ROW_GROUP_SIZE {PARQUET_ROW_GROUP}, KV_METADATA {{{_descriptions(connection, table)}}})"
     )
     try:

@@ -5,31 +5,26 @@ WITH
 codes AS (
     SELECT
         * REPLACE (
-            trimmed(start_date) AS start_date,
-            trimmed(end_date) AS end_date,
-            trimmed(clinically_ready_date) AS clinically_ready_date,
-            upper(trimmed(provider_value($values['admission_method'], admission_method))) AS admission_method,
-            trimmed(provider_value($values['admission_source'], admission_source)) AS admission_source,
-            trimmed(provider_value($values['discharge_method'], discharge_method)) AS discharge_method,
-            trimmed(provider_value($values['discharge_destination'], discharge_destination)) AS discharge_destination,
-            trimmed(provider_value($values['patient_classification'], patient_classification))
+            upper(provider_value($values['admission_method'], admission_method)) AS admission_method,
+            provider_value($values['admission_source'], admission_source) AS admission_source,
+            provider_value($values['discharge_method'], discharge_method) AS discharge_method,
+            provider_value($values['discharge_destination'], discharge_destination) AS discharge_destination,
+            provider_value($values['patient_classification'], patient_classification)
                 AS patient_classification,
-            trimmed(provider_value($values['specialty'], specialty)) AS specialty,
-            trimmed(provider_value($values['team_type'], team_type)) AS team_type,
-            trimmed(provider_value($values['department_type'], department_type)) AS department_type,
-            trimmed(provider_value($values['site'], site)) AS site,
-            trimmed(provider_value($values['attendance_status'], attendance_status)) AS attendance_status,
-            trimmed(provider_value($values['consultation_mechanism'], consultation_mechanism))
+            provider_value($values['specialty'], specialty) AS specialty,
+            provider_value($values['team_type'], team_type) AS team_type,
+            provider_value($values['department_type'], department_type) AS department_type,
+            provider_value($values['site'], site) AS site,
+            provider_value($values['attendance_status'], attendance_status) AS attendance_status,
+            provider_value($values['consultation_mechanism'], consultation_mechanism)
                 AS consultation_mechanism,
-            trimmed(provider_value($values['staff_group'], staff_group)) AS staff_group,
-            trimmed(provider_value($values['priority'], priority)) AS priority,
-            trimmed(provider_value($values['referral_source'], referral_source)) AS referral_source,
-            trimmed(provider_value($values['arrival_mode'], arrival_mode)) AS arrival_mode,
-            trimmed(provider_value($values['reason'], reason)) AS reason,
-            trimmed(provider_value($values['code'], code)) AS code,
-            trimmed(description) AS description,
-            trimmed(duration_minutes) AS duration_minutes,
-            trimmed(provider_value($values['repeat'], repeat)) AS repeat
+            provider_value($values['staff_group'], staff_group) AS staff_group,
+            provider_value($values['priority'], priority) AS priority,
+            provider_value($values['referral_source'], referral_source) AS referral_source,
+            provider_value($values['arrival_mode'], arrival_mode) AS arrival_mode,
+            provider_value($values['reason'], reason) AS reason,
+            provider_value($values['code'], code) AS code,
+            provider_value($values['repeat'], repeat) AS repeat
         )
     FROM event
 ),

@@ -4,17 +4,17 @@ WITH
 judged AS (
     SELECT
         *,
-        event_date_fault(trimmed(start_date), ($formats::MAP(VARCHAR, VARCHAR))['start_date'], start_read, $night::DATE)
+        event_date_fault(start_date, ($formats::MAP(VARCHAR, VARCHAR))['start_date'], start_read, $night::DATE)
             AS start_fault,
         coalesce(
-            event_date_fault(trimmed(end_date), ($formats::MAP(VARCHAR, VARCHAR))['end_date'], end_read, $night::DATE),
+            event_date_fault(end_date, ($formats::MAP(VARCHAR, VARCHAR))['end_date'], end_read, $night::DATE),
             CASE WHEN is_before_start(end_read, start_read) THEN 'before_start' END
         ) AS end_fault
     FROM (
         SELECT
             *,
-            timestamp_of(trimmed(start_date), ($formats::MAP(VARCHAR, VARCHAR))['start_date']) AS start_read,
-            timestamp_of(trimmed(end_date), ($formats::MAP(VARCHAR, VARCHAR))['end_date']) AS end_read
+            timestamp_of(start_date, ($formats::MAP(VARCHAR, VARCHAR))['start_date']) AS start_read,
+            timestamp_of(end_date, ($formats::MAP(VARCHAR, VARCHAR))['end_date']) AS end_read
         FROM event
     )
 )
@@ -22,11 +22,11 @@ SELECT
     event_key, record_id, provider, setting, local_id,
     CASE WHEN start_fault IS NULL THEN start_read::DATE END AS start_date,
     CASE WHEN end_fault IS NULL THEN end_read::DATE END AS end_date,
-    trimmed(provider_value($values['service_type'], service_type)) AS service_type,
-    trimmed(provider_value($values['service_component'], service_component)) AS service_component,
-    trimmed(provider_value($values['delivery_mechanism'], delivery_mechanism)) AS delivery_mechanism,
-    trimmed(provider_value($values['primary_support_reason'], primary_support_reason)) AS primary_support_reason,
-    trimmed(provider_value($values['accommodation_status'], accommodation_status)) AS accommodation_status,
+    provider_value($values['service_type'], service_type) AS service_type,
+    provider_value($values['service_component'], service_component) AS service_component,
+    provider_value($values['delivery_mechanism'], delivery_mechanism) AS delivery_mechanism,
+    provider_value($values['primary_support_reason'], primary_support_reason) AS primary_support_reason,
+    provider_value($values['accommodation_status'], accommodation_status) AS accommodation_status,
     is_deleted,
     reasons([
         {'column_name': 'start_date', 'reason': start_fault},

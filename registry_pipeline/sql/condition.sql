@@ -3,11 +3,8 @@
 WITH
 codes AS (
     SELECT * REPLACE (
-        trimmed(start_date) AS start_date,
-        trimmed(end_date) AS end_date,
-        trimmed(provider_value($values['code'], code)) AS code,
-        trimmed(provider_value($values['coding_system'], coding_system)) AS coding_system,
-        trimmed(description) AS description
+        provider_value($values['code'], code) AS code,
+        provider_value($values['coding_system'], coding_system) AS coding_system
     )
     FROM event
 ),

@@ -2,16 +2,16 @@
 -- the table itself follow in its own file, which reads this as `event`. Parameters: $provider, $setting, $feed, $night
 -- and the provider's own $values.
 SELECT
-    * REPLACE (trimmed(event_id) AS event_id, trimmed(local_id) AS local_id),
-    $provider || ':' || $feed || ':' || trimmed(event_id) AS event_key,
-    $provider || ':' || trimmed(local_id) AS record_id,
+    *,
+    $provider || ':' || $feed || ':' || event_id AS event_key,
+    $provider || ':' || local_id AS record_id,
     $provider AS provider,
     $setting AS setting,
     $night::DATE AS night,
     coalesce(flag_of(provider_value($values['deleted'], deleted)), false) AS is_deleted,
     CASE
-        WHEN trimmed(event_id) IS NULL THEN 'no_event_id'
-        WHEN trimmed(local_id) IS NULL THEN 'no_local_id'
+        WHEN event_id IS NULL THEN 'no_event_id'
+        WHEN local_id IS NULL THEN 'no_local_id'
         WHEN NOT $keep_deleted AND flag_of(provider_value($values['deleted'], deleted)) THEN 'deleted'
     END AS left_out
 FROM delivered

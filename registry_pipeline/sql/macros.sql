@@ -90,13 +90,14 @@ CREATE OR REPLACE MACRO fold_text(text) AS
 CREATE OR REPLACE MACRO trimmed(text) AS
     CASE
         WHEN ascii(text) BETWEEN 33 AND 126 AND ascii(right(text, 1)) BETWEEN 33 AND 126 THEN text
-        ELSE nullif(trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)), '')
+        ELSE nullif(trim(text, E' \t\n\r' || chr(160)), '')
     END;
 
 -- What a provider's own code stands for in the canonical code list; a code that its map does not name stays as it is.
--- Codes are looked up as written, then in upper case. `codes` is the column's map, null where it has none.
+-- Codes are looked up as written, then in upper case (config.Column.codes has them both ways); `codes` is null where the
+-- column has no map.
 CREATE OR REPLACE MACRO provider_value(codes, text) AS
-    CASE WHEN codes IS NULL THEN text ELSE coalesce(codes[trim(text)], codes[upper(trim(text))], text) END;
+    CASE WHEN codes IS NULL THEN text ELSE nullif(coalesce(codes[text], codes[upper(text)], text), '') END;
 
 -- Whether a flag is up, in any of the ways that systems write it; null where it is empty or none of them.
 CREATE OR REPLACE MACRO flag_of(text) AS
@@ -145,17 +146,17 @@ CREATE OR REPLACE MACRO other_name_words() AS
 CREATE OR REPLACE MACRO name_has_aside(folded) AS
     regexp_matches(folded, '[(\["]|\b(?:' || previous_name_words() || '|' || other_name_words() || ')');
 
--- A folded name without what stands in brackets or double quotes (unless that is all there is), and what stands there.
+-- A folded name without what stands in brackets or double quotes, unless that is all there is; and what stands there
+-- (nothing where it is all there is: then only the marks have been blanked, and the name is as long as before).
 CREATE OR REPLACE MACRO name_outside_brackets(folded) AS
     CASE
         WHEN regexp_matches(regexp_replace(folded, '[(\["][^)\]"]*[)\]"]?', ' ', 'g'), '\pL')
             THEN regexp_replace(folded, '[(\["][^)\]"]*[)\]"]?', ' ', 'g')
-        ELSE regexp_replace(folded, '[()\[\]"]', ' ', 'g')
+        ELSE translate(folded, '()[]"', '     ')
     END;
-CREATE OR REPLACE MACRO name_inside_brackets(folded) AS
+CREATE OR REPLACE MACRO name_inside_brackets(folded, outside_brackets) AS
     CASE
-        WHEN regexp_matches(regexp_replace(folded, '[(\["][^)\]"]*[)\]"]?', ' ', 'g'), '\pL')
-            THEN regexp_extract(folded, '[(\["]([^)\]"]*)[)\]"]?', 1)
+        WHEN length(outside_brackets) < length(folded) THEN regexp_extract(folded, '[(\["]([^)\]"]*)[)\]"]?', 1)
     END;
 
 -- A folded name before one of the words above, and from that word on: both sides must hold a letter, so that a person
@@ -172,9 +173,9 @@ CREATE OR REPLACE MACRO name_from_aside(folded) AS
     );
 
 -- The other name that a folded name holds, with the word that names it: what stands after such a word, else in brackets.
-CREATE OR REPLACE MACRO name_aside(folded) AS
+CREATE OR REPLACE MACRO name_aside(folded, outside_brackets) AS
     coalesce(
-        nullif(name_from_aside(name_outside_brackets(folded)), ''), nullif(name_inside_brackets(folded), '')
+        nullif(name_from_aside(outside_brackets), ''), nullif(name_inside_brackets(folded, outside_brackets), '')
     );
 
 -- Names that are there, each once.
@@ -420,16 +421,19 @@ CREATE OR REPLACE MACRO address_fault(words) AS
 CREATE OR REPLACE MACRO phone_of_any_form(text) AS
     regexp_replace(
         regexp_replace(
-            regexp_replace(
+            replace(
                 regexp_replace(
-                    regexp_replace(text, '(?i)(\d\D{0,4}?)(?:[/;,|]|\bor\b|\s*x\s*\d|\bext).*$', '\1'), '[^0-9+]', '', 'g'
+                    regexp_replace(
+                        regexp_replace(text, '(?i)(\d\D{0,4}?)(?:[/;,|]|\bor\b|\s*x\s*\d|\bext).*$', '\1'), '[^0-9+]', '', 'g'
+                    ),
+                    '^\++', '00'
                 ),
-                '^\++', '00'
+                '+', ''
             ),
             '^(?:0044|44)0?([1-9][0-9]{8,9})$', '0\1'
         ),
         '^([1237][0-9]{9})$', '0\1'
-    ).replace('+', '');
+    );
 CREATE OR REPLACE MACRO phone_of(text) AS
     CASE
         WHEN regexp_full_match(replace(text, ' ', ''), '0[1-9][0-9]{8,9}') THEN replace(text, ' ', '')

@@ -4,11 +4,11 @@
 WITH
 numbers AS (
     SELECT
-        nullif(nhs_number_digits(trimmed(nhs_number)), '') AS nhs_number,
-        nullif(nhs_number_digits(trimmed(replaced_by)), '') AS replaced_by,
-        timestamp_of(trimmed(start_date), ($formats::MAP(VARCHAR, VARCHAR))['start_date']) AS start_read,
+        nullif(nhs_number_digits(nhs_number), '') AS nhs_number,
+        nullif(nhs_number_digits(replaced_by), '') AS replaced_by,
+        timestamp_of(start_date, ($formats::MAP(VARCHAR, VARCHAR))['start_date']) AS start_read,
         event_date_fault(
-            trimmed(start_date), ($formats::MAP(VARCHAR, VARCHAR))['start_date'], start_read, $night::DATE
+            start_date, ($formats::MAP(VARCHAR, VARCHAR))['start_date'], start_read, $night::DATE
         ) AS start_fault
     FROM delivered
 ),

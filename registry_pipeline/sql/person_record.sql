@@ -6,25 +6,25 @@ WITH
 provider_codes AS (
     SELECT
         source_row, source_file, source_line, delivery,
-        trimmed(local_id) AS local_id,
-        trimmed(merged_into) AS merged_into,
-        trimmed(nhs_number) AS nhs_number,
-        trimmed(provider_value($values['nhs_number_status'], nhs_number_status)) AS nhs_number_status,
-        trimmed(title) AS title,
-        trimmed(given_name) AS given_name,
-        trimmed(middle_names) AS middle_names,
-        trimmed(family_name) AS family_name,
-        trimmed(previous_family_name) AS previous_family_name,
-        trimmed(birth_date) AS birth_date,
-        trimmed(death_date) AS death_date,
-        trimmed(provider_value($values['sex'], sex)) AS sex,
-        trimmed(provider_value($values['ethnicity'], ethnicity)) AS ethnicity,
-        trimmed(address) AS address,
-        trimmed(provider_value($values['postcode'], postcode)) AS postcode,
-        trimmed(phone) AS phone,
-        trimmed(email) AS email,
-        trimmed(provider_value($values['gp_practice'], gp_practice)) AS gp_practice,
-        trimmed(provider_value($values['sensitive'], sensitive)) AS sensitive,
+        local_id,
+        merged_into,
+        nhs_number,
+        provider_value($values['nhs_number_status'], nhs_number_status) AS nhs_number_status,
+        title,
+        given_name,
+        middle_names,
+        family_name,
+        previous_family_name,
+        birth_date,
+        death_date,
+        provider_value($values['sex'], sex) AS sex,
+        provider_value($values['ethnicity'], ethnicity) AS ethnicity,
+        address,
+        provider_value($values['postcode'], postcode) AS postcode,
+        phone,
+        email,
+        provider_value($values['gp_practice'], gp_practice) AS gp_practice,
+        provider_value($values['sensitive'], sensitive) AS sensitive,
         provider_value($values['test_patient'], test_patient) AS test_patient,
         provider_value($values['deleted'], deleted) AS deleted
     FROM delivered
@@ -44,7 +44,7 @@ left_out AS (
 nhs_numbers AS (
     SELECT
         * EXCLUDE (digits, fault) REPLACE (
-            CASE WHEN fault IS NULL THEN digits END AS nhs_number,
+            CASE WHEN fault IS NULL THEN nullif(digits, '') END AS nhs_number,
             nhs_number_status_of(nhs_number_status) AS nhs_number_status
         ),
         CASE WHEN nhs_number IS NOT NULL THEN coalesce(fault, CASE WHEN digits = '' THEN 'not_ten_digits' END) END
@@ -58,19 +58,19 @@ nhs_numbers AS (
 ),
 -- step: names_in_one_field
 names_in_one_field AS (
-    SELECT * REPLACE (
-        CASE
-            WHEN given_name IS NULL AND has_two_names(family_name) THEN name_after_comma(family_name)
-            WHEN family_name IS NULL AND has_two_names(given_name) THEN name_after_comma(given_name)
-            ELSE given_name
-        END AS given_name,
-        CASE
-            WHEN given_name IS NULL AND has_two_names(family_name) THEN name_before_comma(family_name)
-            WHEN family_name IS NULL AND has_two_names(given_name) THEN name_before_comma(given_name)
-            ELSE family_name
-        END AS family_name
+    SELECT * EXCLUDE (only_name, only_name_is_two) REPLACE (
+        CASE WHEN only_name_is_two THEN name_after_comma(only_name) ELSE given_name END AS given_name,
+        CASE WHEN only_name_is_two THEN name_before_comma(only_name) ELSE family_name END AS family_name
     )
-    FROM nhs_numbers
+    FROM (
+        SELECT *, has_two_names(only_name) AS only_name_is_two
+        FROM (
+            SELECT
+                *,
+                CASE WHEN given_name IS NULL THEN family_name WHEN family_name IS NULL THEN given_name END AS only_name
+            FROM nhs_numbers
+        )
+    )
 ),
 -- step: names_folded
 names_folded AS (
@@ -90,24 +90,26 @@ names_folded AS (
 -- step: other_names_set_aside
 other_names_set_aside AS (
     SELECT
-        * EXCLUDE (given_has_aside, middle_has_aside, family_has_aside) REPLACE (
-            CASE WHEN given_has_aside THEN name_before_aside(name_outside_brackets(given_name)) ELSE given_name END
-                AS given_name,
-            CASE WHEN middle_has_aside THEN name_before_aside(name_outside_brackets(middle_names)) ELSE middle_names END
+        * EXCLUDE (given_outside, middle_outside, family_outside) REPLACE (
+            CASE WHEN given_outside IS NULL THEN given_name ELSE name_before_aside(given_outside) END AS given_name,
+            CASE WHEN middle_outside IS NULL THEN middle_names ELSE name_before_aside(middle_outside) END
                 AS middle_names,
-            CASE WHEN family_has_aside THEN name_before_aside(name_outside_brackets(family_name)) ELSE family_name END
-                AS family_name
+            CASE WHEN family_outside IS NULL THEN family_name ELSE name_before_aside(family_outside) END AS family_name
         ),
-        CASE WHEN given_has_aside THEN name_aside(given_name) END AS given_aside,
-        CASE WHEN middle_has_aside THEN name_aside(middle_names) END AS middle_aside,
-        CASE WHEN family_has_aside THEN name_aside(family_name) END AS family_aside
+        CASE WHEN given_outside IS NOT NULL THEN name_aside(given_name, given_outside) END AS given_aside,
+        CASE WHEN middle_outside IS NOT NULL THEN name_aside(middle_names, middle_outside) END AS middle_aside,
+        CASE WHEN family_outside IS NOT NULL THEN name_aside(family_name, family_outside) END AS family_aside
     FROM (
+        -- Null where no name of the record holds another one, as nearly always.
         SELECT
-            *,
-            name_has_aside(given_name) AS given_has_aside,
-            name_has_aside(middle_names) AS middle_has_aside,
-            name_has_aside(family_name) AS family_has_aside
-        FROM names_folded
+            * EXCLUDE (has_aside),
+            CASE WHEN has_aside THEN name_outside_brackets(given_name) END AS given_outside,
+            CASE WHEN has_aside THEN name_outside_brackets(middle_names) END AS middle_outside,
+            CASE WHEN has_aside THEN name_outside_brackets(family_name) END AS family_outside
+        FROM (
+            SELECT *, name_has_aside(concat_ws('|', given_name, middle_names, family_name)) AS has_aside
+            FROM names_folded
+        )
     )
 ),
 -- step: other_names_named
@@ -128,13 +130,16 @@ other_names_named AS (
         END AS alias_names
     FROM (
         SELECT
-            * EXCLUDE (given_aside, middle_aside, family_aside, given_named, middle_named, family_named),
-            CASE WHEN NOT is_previous_name(given_aside) THEN given_named END AS given_other,
-            CASE WHEN NOT is_previous_name(middle_aside) THEN middle_named END AS middle_other,
-            CASE WHEN NOT is_previous_name(family_aside) THEN family_named END AS family_other,
-            CASE WHEN is_previous_name(given_aside) THEN given_named END AS given_was,
-            CASE WHEN is_previous_name(middle_aside) THEN middle_named END AS middle_was,
-            CASE WHEN is_previous_name(family_aside) THEN family_named END AS family_was
+            * EXCLUDE (
+                given_aside, middle_aside, family_aside, given_named, middle_named, family_named,
+                given_is_previous, middle_is_previous, family_is_previous
+            ),
+            CASE WHEN NOT given_is_previous THEN given_named END AS given_other,
+            CASE WHEN NOT middle_is_previous THEN middle_named END AS middle_other,
+            CASE WHEN NOT family_is_previous THEN family_named END AS family_other,
+            CASE WHEN given_is_previous THEN given_named END AS given_was,
+            CASE WHEN middle_is_previous THEN middle_named END AS middle_was,
+            CASE WHEN family_is_previous THEN family_named END AS family_was
         FROM (
             SELECT
                 * REPLACE (
@@ -165,7 +170,10 @@ other_names_named AS (
                                 *,
                                 name_of_aside(given_aside) AS given_named,
                                 name_of_aside(middle_aside) AS middle_named,
-                                name_of_aside(family_aside) AS family_named
+                                name_of_aside(family_aside) AS family_named,
+                                is_previous_name(given_aside) AS given_is_previous,
+                                is_previous_name(middle_aside) AS middle_is_previous,
+                                is_previous_name(family_aside) AS family_is_previous
                             FROM other_names_set_aside
                         )
                     )
@@ -307,11 +315,20 @@ postcodes_normal AS (
 -- step: addresses
 addresses AS (
     SELECT
-        * EXCLUDE (address_words, fault) REPLACE (CASE WHEN fault IS NULL THEN address_words END AS address),
+        * EXCLUDE (address_words, fault, foreign_postcode) REPLACE (
+            CASE WHEN fault IS NULL THEN nullif(concat_ws(' ', address_words, foreign_postcode), '') END AS address
+        ),
         CASE WHEN fault IS NULL THEN address END AS address_display,
         fault AS address_fault
     FROM (
-        SELECT *, CASE WHEN address IS NOT NULL THEN address_fault(address_words) END AS fault
+        -- A postcode of another country is no UK postcode, but it is part of where a person lives.
+        SELECT
+            *,
+            CASE
+                WHEN postcode_fault = 'not_a_uk_postcode' AND regexp_full_match(postcode, '[A-Z]*[0-9]{3}[A-Z0-9]*')
+                    THEN postcode
+            END AS foreign_postcode,
+            CASE WHEN address IS NOT NULL THEN address_fault(address_words) END AS fault
         FROM (
             SELECT * EXCLUDE (address_folded), words_of(address_folded) AS address_words
             FROM (SELECT *, fold_text(address) AS address_folded FROM postcodes_normal)
@@ -322,12 +339,13 @@ addresses AS (
 contacts AS (
     SELECT
         * EXCLUDE (phone_digits, email_lower) REPLACE (
-            CASE WHEN phone_fault(phone_digits) IS NULL THEN phone_digits END AS phone,
-            CASE WHEN email_fault(email_lower) IS NULL THEN email_lower END AS email
-        ),
-        phone_fault(phone_digits) AS phone_fault,
-        email_fault(email_lower) AS email_fault
-    FROM (SELECT *, phone_of(phone) AS phone_digits, email_of(email) AS email_lower FROM addresses)
+            CASE WHEN phone_fault IS NULL THEN phone_digits END AS phone,
+            CASE WHEN email_fault IS NULL THEN email_lower END AS email
+        )
+    FROM (
+        SELECT *, phone_fault(phone_digits) AS phone_fault, email_fault(email_lower) AS email_fault
+        FROM (SELECT *, phone_of(phone) AS phone_digits, email_of(email) AS email_lower FROM addresses)
+    )
 ),
 -- step: gp_practices
 gp_practices AS (
