@@ -292,7 +292,8 @@ CREATE OR REPLACE MACRO is_month_only(text, format) AS
 CREATE OR REPLACE MACRO is_placeholder_date(day) AS
     day IN (
         DATE '0001-01-01', DATE '1111-11-11', DATE '1582-10-15', DATE '1753-01-01', DATE '1800-01-01', DATE '1899-12-30',
-        DATE '1899-12-31', DATE '1900-01-01', DATE '1901-01-01', DATE '2999-12-31', DATE '9999-12-31', DATE '9999-01-01'
+        DATE '1899-12-31', DATE '1900-01-01', DATE '1901-01-01', DATE '2999-12-31', DATE '9999-01-01', DATE '9999-12-30',
+        DATE '9999-12-31'
     );
 
 -- Why a delivered date is set to null, or null. `earliest` and `latest` are the plausible days.

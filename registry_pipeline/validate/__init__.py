@@ -149,8 +149,10 @@ def validate_feed(
     home = Home(configuration.home)
     suite = load_suite(f"raw_{feed}")
     parameters = parameters_of(configuration, provider, suite, night, earlier_rows)
+    from registry_pipeline.validate.delivered import MACROS
+
     deployment = configuration.deployment
-    connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)
+    connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=MACROS)
     try:
         rows = _open_delivery(connection, home, provider, feed, night)
         judged = _judge_delivery(connection, suite, provider, feed, night, parameters, earlier_rows, rows)
@@ -190,12 +192,13 @@ def validate_table(configuration: Configuration, table: str, path: Path) -> list
     Raises:
         RunFailed: a rule could not be evaluated.
     """
-    from registry_pipeline.validate.made_tables import create_made
+    from registry_pipeline.validate.made_tables import FACTS, create_made
 
     suite = load_suite(table)
     home = Home(configuration.home)
     deployment = configuration.deployment
-    connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)
+    macros = " ".join(FACTS.get(table, {}).values())
+    connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=macros)
     try:
         columns = create_made(connection, table, path)
         rules = [rule for rule in suite.rules if columns.issuperset(rule.columns)]
@@ -271,7 +274,7 @@ def _judge_delivery(
     from registry_pipeline.validate.delivered import create_delivered
 
     columns = create_delivered(
-        connection, provider, feed, night, synthetic_allowed=bool(parameters["synthetic_nhs_numbers"])
+        connection, provider, feed, night, rows=rows, synthetic_allowed=bool(parameters["synthetic_nhs_numbers"])
     )
     rules = rules_for_delivery(
         suite,

@@ -62,8 +62,21 @@ FACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
 """Helper column to the columns that it needs, and its expression: a fact about one row; null where it says nothing."""
 
 
+HELD_ROWS = 20_000
+"""Rows up to which `delivered` is a table: planning the view again for each query costs more than holding so few."""
+
+MACROS = f"provider_value(nhs_number_fault(is_placeholder_date( {' '.join(fact for _, fact in FACTS.values())}"
+"""SQL that names every macro of `sql/macros.sql` that the view needs, for `storage.connect`."""
+
+
 def create_delivered(
-    connection: duckdb.DuckDBPyConnection, provider: Provider, feed: str, night: date, *, synthetic_allowed: bool
+    connection: duckdb.DuckDBPyConnection,
+    provider: Provider,
+    feed: str,
+    night: date,
+    *,
+    rows: int,
+    synthetic_allowed: bool,
 ) -> frozenset[str]:
     """Make the view `delivered` over the view `raw`.
 
@@ -72,6 +85,7 @@ def create_delivered(
         provider: whose formats and code lists the texts are in.
         feed: the feed.
         night: the night of the extract.
+        rows: rows of `raw`, or a few more.
         synthetic_allowed: whether made-up NHS numbers are valid in this deployment.
 
     Returns:
@@ -95,7 +109,8 @@ def create_delivered(
     for layer in (read, known, facts):
         listed = "".join(f", {expression} AS {_name(name)}" for name, expression in layer.items())
         query = f"(SELECT *{listed} FROM {query})"  # noqa: S608  # names from tables.py, texts quoted
-    connection.execute(f"CREATE OR REPLACE VIEW delivered AS FROM {query}")
+    kind = "TABLE" if rows <= HELD_ROWS else "VIEW"
+    connection.execute(f"CREATE OR REPLACE {kind} delivered AS FROM {query}")
     return frozenset(mapped | read.keys() | known.keys() | facts.keys())
 
 
@@ -154,8 +169,8 @@ def _timestamp(name: str, agreed: Column | None) -> str:
 def _code(name: str, agreed: Column | None) -> str:
     if agreed is None or not agreed.values:
         return f"delivered_code({name})"
-    pairs = ", ".join(f"{_text(given)}: {_text(meant)}" for given, meant in agreed.values.items())
-    return f"delivered_code(coalesce(MAP {{{pairs}}}[trim({name})], {name}))"
+    pairs = ", ".join(f"{_text(given)}: {_text(meant)}" for given, meant in agreed.codes.items())
+    return f"delivered_code(provider_value(MAP {{{pairs}}}, trim({name})))"
 
 
 def _key_helpers(connection: duckdb.DuckDBPyConnection, shape: FeedShape, present: Iterable[str]) -> dict[str, str]:

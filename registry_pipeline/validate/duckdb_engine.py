@@ -182,12 +182,8 @@ def evaluate(
         columns = [str(row[0]) for row in connection.execute(f'DESCRIBE "{view}"').fetchall()]
         execution = DuckDBExecutionEngine(engine, columns)
         batch = Batch(data=SqlAlchemyBatchData(execution_engine=execution, table_name=view))  # type: ignore[arg-type]  # GX's own union is narrower than its code
-        validator = Validator(execution_engine=execution, data_context=context, batches=[batch])
-        configurations = validator.process_expectations_for_validation(
-            [ExpectationConfiguration(r.type, dict(r.kwargs), meta={"rule": r.name}) for r in rules], dict(parameters)
-        )
-        planned = {c.meta["rule"]: _planned(c.type, json.dumps(c.kwargs)) for c in configurations}  # in GX's own order
-        plans = [planned[rule.name] for rule in rules]
+        Validator(execution_engine=execution, data_context=context, batches=[batch])  # hands the batch to the engine
+        plans = [_planned(rule.type, json.dumps(rule.limits(parameters))) for rule in rules]
         graph = ValidationGraph(execution_engine=execution, edges=[edge for plan in plans for edge in plan.edges])
         metrics, aborted = _resolve(graph, rules, view)
         return [_result(plan, metrics, aborted, execution, rule, view) for plan, rule in zip(plans, rules, strict=True)]

@@ -67,6 +67,18 @@ class Rule:
         named = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
         return tuple(c for c in named if c) + tuple(self.kwargs.get("column_list", ()))
 
+    def limits(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Its kwargs with every `{"$PARAMETER": name}`, or `1 - name` of a share, filled in.
+
+        Great Expectations can do the same, with a parser that takes longer than judging a small feed.
+        """
+        asked = {
+            name: value["$PARAMETER"]
+            for name, value in self.kwargs.items()
+            if isinstance(value, dict) and "$PARAMETER" in value
+        }
+        return {**self.kwargs, **{name: _value_of(expression, parameters) for name, expression in asked.items()}}
+
     def as_check(self, **observed: Any) -> CheckOutcome:
         """The check of this rule: its description, with what was observed."""
         described = {
@@ -78,6 +90,11 @@ class Rule:
             "column": ", ".join(self.columns) or None,
         }
         return CheckOutcome.model_validate({"passed": True, **described, **observed})
+
+
+def _value_of(expression: str, parameters: Mapping[str, Any]) -> Any:
+    name = expression.removeprefix("1 - ")
+    return parameters[name] if name == expression else 1 - parameters[name]
 
 
 @dataclass(frozen=True)
