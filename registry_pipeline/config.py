@@ -71,7 +71,7 @@ class Column(_Described):
 
     @property
     def codes(self) -> dict[str, str]:
-        """`values` as every stage looks codes up: trimmed, as written and, where that leaves no doubt, in upper case."""
+        """`values` as every stage looks codes up: trimmed, as written and, if that leaves no doubt, in upper case."""
         written = {code.strip(): meant.strip() for code, meant in (self.values or {}).items()}
         return {**{code.upper(): meant for code, meant in written.items()}, **written}
 

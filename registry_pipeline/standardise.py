@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Column, Configuration, Provider
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.storage import Home, connect, load_sql, scan, write_table
+from registry_pipeline.storage import Home, connect, load_sql, scan, threads_for, write_table
 from registry_pipeline.tables import DELIVERY_COLUMNS, FEEDS, TABLES, FeedShape, Table
 
 if TYPE_CHECKING:
@@ -194,10 +194,12 @@ def standardise_feed(
     home = Home(configuration.home)
     shape = FEEDS[feed]
     settings = configuration.deployment
+    accepted = home.staged(f"accepted_{feed}", provider.provider, night)
+    threads = threads_for(accepted, settings.threads)
     used = (_TRIMMED, *map(load_sql, (shape.becomes, "event_origin", "carried_over")))
-    connection = connect(home, memory_limit=settings.memory_limit, threads=settings.threads, macros="\n".join(used))
+    connection = connect(home, memory_limit=settings.memory_limit, threads=threads, macros="\n".join(used))
     try:
-        _view(connection, "accepted", f"FROM {scan(home.staged(f'accepted_{feed}', provider.provider, night))}")
+        _view(connection, "accepted", f"FROM {scan(accepted)}")
         superseded = _keep_last_rows(connection, shape)
         parameters = _parameters(configuration, provider, feed, night)
         if shape.becomes == "person_record":

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 PARQUET_ROW_GROUP = 122_880
 """Rows in a Parquet row group: DuckDB's own unit of parallel reading."""
 
+SMALL_FILE = 2 << 20
+"""Bytes of a Parquet file of some ten thousand rows: far fewer than a row group holds."""
+
 PARQUET_COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """A tenth faster to write than the default level, and no larger: most columns are dictionaries."""
 
@@ -149,6 +152,11 @@ def connect(
     if macros:
         connection.execute(load_sql("macros") if macros is True else macros_of(macros))
     return connection
+
+
+def threads_for(source: Path, threads: int | None) -> int | None:
+    """One thread for a small Parquet file: it is one row group, which one thread reads, and each costs its start."""
+    return 1 if source.is_file() and source.stat().st_size < SMALL_FILE else threads
 
 
 @cache

@@ -38,6 +38,7 @@ from registry_pipeline.storage import (
     raise_if_disk_full,
     read_json,
     scan,
+    threads_for,
     write_json,
     write_table,
 )
@@ -152,7 +153,8 @@ def validate_feed(
     from registry_pipeline.validate.delivered import MACROS
 
     deployment = configuration.deployment
-    connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=MACROS)
+    threads = threads_for(home.staged(f"raw_{feed}", provider.provider, night), deployment.threads)
+    connection = connect(home, memory_limit=deployment.memory_limit, threads=threads, macros=MACROS)
     try:
         rows = _open_delivery(connection, home, provider, feed, night)
         judged = _judge_delivery(connection, suite, provider, feed, night, parameters, earlier_rows, rows)
