@@ -19,7 +19,7 @@ from registry_pipeline.link.evaluate import Evaluation, evaluate
 from registry_pipeline.link.model import CANDIDATE_RULES, choose_model, filled_comparisons
 from registry_pipeline.link.train import Trained, train
 from registry_pipeline.outcomes import Share
-from registry_pipeline.storage import Home, connect, load_sql, scan, write_table
+from registry_pipeline.storage import Home, connect, load_sql, write_table
 from registry_pipeline.tables import TABLES
 
 __all__ = ["Evaluation", "Linked", "Trained", "choose_model", "evaluate", "link_night", "train"]
@@ -71,7 +71,7 @@ def link_night(configuration: Configuration, night: date, shares: Sequence[Share
         comparisons = tuple(c for c in filled_comparisons(columns) if c in model.comparisons)
         blocked = match.block(connection)
         parts = match.judge_pairs(connection, model, comparisons, folder)
-        doubtful = cluster.make_clusters(connection, parts)
+        doubtful = cluster.make_clusters(connection, parts, model)
         rows = {
             "linked_pair": write_table(
                 connection,
@@ -88,7 +88,7 @@ def link_night(configuration: Configuration, night: date, shares: Sequence[Share
             ),
         }
         decisions = connection.execute(
-            f"SELECT outcome || ': ' || decided_by, count(*) FROM {scan(parts)} GROUP BY ALL ORDER BY ALL"  # noqa: S608
+            "SELECT outcome || ': ' || decided_by, count(*) FROM judged_pair GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         return Linked(
             model_version=model.version,

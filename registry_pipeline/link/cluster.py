@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry_pipeline.link.match import run_script
-from registry_pipeline.link.model import BRIDGE_WEIGHT, LARGE_GROUP
+from registry_pipeline.link.model import (
+    BRIDGE_WEIGHT,
+    CERTAIN,
+    LARGE_GROUP,
+    MATCH_WEIGHT,
+    MOST_KNOWN_TWICE,
+    RIVAL_WEIGHT,
+    LinkageModel,
+)
 from registry_pipeline.storage import scan
 
 if TYPE_CHECKING:
@@ -87,16 +95,21 @@ def _may_join(left: _Group, right: _Group, link: Link) -> bool:
         return False
     if not left.kept_apart.isdisjoint(right.members):
         return False
-    is_bridge = min(len(left.members), len(right.members)) >= LARGE_GROUP
-    return link.is_certain or not is_bridge or link.weight >= BRIDGE_WEIGHT
+    if link.is_certain:
+        return True
+    smaller = min(len(left.members), len(right.members))
+    if smaller >= LARGE_GROUP:
+        return link.weight >= BRIDGE_WEIGHT
+    return smaller < 2 or link.weight >= MATCH_WEIGHT
 
 
-def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path]) -> int:
-    """Make `clustered` (id, cluster): every record that has a link, with the smallest record of its group.
+def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path], model: LinkageModel) -> int:
+    """Make `judged_pair` (what became of each pair in the end) and `clustered` (id, cluster).
 
     Args:
         connection: holds `link_record`.
         parts: judged pairs.
+        model: that scored them.
 
     Returns:
         Groups that were doubtful and built anew.
@@ -104,8 +117,14 @@ def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path]) -> i
     from splink import DuckDBAPI
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_pair AS SELECT * FROM {scan(parts)}")  # noqa: S608
-    run_script(connection, "link_edges", {"keeping_apart": list(KEEPING_APART)})
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS SELECT * FROM {scan(parts)}")  # noqa: S608
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE apart_edge AS"
+        " SELECT id_l, id_r FROM judged_part WHERE list_contains($keeping_apart, decided_by)",
+        {"keeping_apart": list(KEEPING_APART)},
+    )
+    _decide_again(connection, model)
+    run_script(connection, "link_edges", {"certain": list(CERTAIN)})
     if not connection.execute("SELECT count(*) FROM match_edge").fetchall()[0][0]:
         connection.execute("CREATE OR REPLACE TEMP TABLE clustered (id INTEGER, cluster INTEGER)")
         return 0
@@ -113,7 +132,7 @@ def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path]) -> i
     found = cluster_pairwise_predictions_at_threshold(
         api.register("match_node"), api.register("match_edge"), api, "id", "id_l", "id_r"
     )
-    bound = {"large_cluster": 2 * LARGE_GROUP}
+    bound = {"large_cluster": 2 * LARGE_GROUP, "sure_weight": MATCH_WEIGHT}
     connection.execute(f"CREATE OR REPLACE TEMP VIEW component AS SELECT cluster_id, id FROM {found.physical_name}")  # noqa: S608
     run_script(connection, "link_doubtful", bound)
     rebuilt = _rebuild_doubtful(connection)
@@ -121,6 +140,30 @@ def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path]) -> i
     connection.execute("DROP VIEW component")
     found.drop_table_from_database_and_remove_from_cache()
     return rebuilt
+
+
+def _decide_again(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """Make `judged_pair`: the judged pairs, but for those whose outcome rests on what became of others."""
+    records, providers = connection.execute("SELECT count(*), count(DISTINCT provider) FROM link_record").fetchall()[0]
+    matches, within = connection.execute(
+        "SELECT count(*), count(*) FILTER (same_provider) FROM judged_part WHERE outcome = 'match'"
+    ).fetchall()[0]
+    prior = model.prior(records)
+    bound = {
+        "match_weight": model.match_weight,
+        "prior_odds": prior / (1 - prior),
+        "rival_weight": RIVAL_WEIGHT,
+        # Families would be left over together: only where there are none do the weights say how likely a pair is.
+        "is_one_each": not model.has_households and providers > 1 and within <= MOST_KNOWN_TWICE * matches,
+        "certain": list(CERTAIN),
+    }
+    run_script(connection, "link_left_over", bound)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW judged_pair AS SELECT judged_part.* REPLACE ("
+        "coalesce(decided_again.decided_by, judged_part.decided_by) AS decided_by,"
+        " coalesce(decided_again.outcome, judged_part.outcome) AS outcome)"
+        " FROM judged_part LEFT JOIN decided_again USING (id_l, id_r)"
+    )
 
 
 def _rebuild_doubtful(connection: duckdb.DuckDBPyConnection) -> int:

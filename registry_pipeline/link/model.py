@@ -22,7 +22,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput
 from registry_pipeline.storage import read_json
 
-COMPARISON_CODE_VERSION = 1
+COMPARISON_CODE_VERSION = 2
 """Raised whenever a level's meaning changes: numbers learned for another meaning must not be used."""
 
 # Thresholds ---------------------------------------------------------------------------------------------------------
@@ -31,10 +31,19 @@ MATCH_WEIGHT = 10.0
 """At or above: joined without review. Odds of 1024 to 1 (probability 0.999), the floor under the 99.9% pair precision
 that NHS linkage is designed for (nhs-facts 3.4); the rules of `sql/link_decide.sql` come on top of it."""
 
-MATCH_WEIGHT_WITHOUT_FAMILIES = 4.0
-"""In place of MATCH_WEIGHT for a model whose data shows no families (`has_households` false): weights are then as good
-as they say. Odds of 16 to 1 at the very threshold, where few pairs lie; over all joined pairs the expected precision
-stays above 99.9%. NHS England's own Splink model joins at 5 (nhs-facts 3.2)."""
+FALSE_MATCHES_AT_MOST = 0.0002
+"""In data without families the weights are as good as they say, so the threshold follows from them: the least weight at
+which the joined pairs are expected to hold no more than this share of false ones, a fifth of what NHS linkage is
+designed for (99.9% pair precision, nhs-facts 3.4), since expectation is not proof."""
+
+LEAST_MATCH_WEIGHT = 3.0
+"""No threshold that training derives lies below odds of 8 to 1 for the single pair."""
+
+MOST_KNOWN_TWICE = 0.01
+"""Share of matches within one provider up to which a provider counts as knowing each person once."""
+
+RIVAL_WEIGHT = 6.0
+"""A pair has a rival where another candidate of either record comes within this weight (odds of 64 to 1)."""
 
 POSSIBLE_MATCH_WEIGHT = 0.0
 """At or above and below MATCH_WEIGHT: more likely one person than not, but not safe; queued for review."""
@@ -48,7 +57,7 @@ and true groups of one person have many links between them (odds of 65,536 to 1)
 
 LARGE_GROUP = 4
 """Records from which on a group counts as large for BRIDGE_WEIGHT: a person's usual number of providers, 2 to 3, is
-below it."""
+below it. Below it too, a link under MATCH_WEIGHT joins a record to a group, but no two groups."""
 
 GENERATION_YEARS = 14
 """Two records of one name whose birth years lie at least this far apart may be parent and child."""
@@ -370,6 +379,9 @@ BLOCKING_RULES: tuple[BlockingRule, ...] = (
 
 SAME_NHS_NUMBER = "same_nhs_number"
 LOCAL_MERGE = "local_merge"
+CERTAIN = (SAME_NHS_NUMBER, LOCAL_MERGE)
+"""What decides a pair without a score."""
+
 CANDIDATE_RULES: tuple[str, ...] = (LOCAL_MERGE, SAME_NHS_NUMBER, *(rule.name for rule in BLOCKING_RULES))
 """Names of `linked_pair.blocking_rule`: the two deterministic sources of pairs come first."""
 
@@ -382,6 +394,9 @@ class TrainingBlock:
     key: str
     says_nothing_of: tuple[str, ...]
 
+
+HOUSEHOLD_KEY = "family_name || '|' || coalesce(address_key, phone)"
+"""Pairs that agree on it are one person, or two of one family: which it is shows in given name and birth date."""
 
 TRAINING_BLOCKS: tuple[TrainingBlock, ...] = (
     TrainingBlock("same_nhs_number", "current_nhs_number", ("nhs_number",)),
@@ -416,7 +431,8 @@ class LinkageModel:
         matches_per_record: true pairs for each person record; what the prior is made from, for any number of records.
         comparisons: comparison to level to its numbers; comparisons that were not trained are absent.
         has_households: whether the data holds people of one home, birth date or name who are not one person, as far as
-            training could see; where not, the rules that keep families apart do not stand between two providers.
+            training could see; where not, the rules that keep families apart rest.
+        match_weight: weight from which on a pair is a match.
         trained_on: record and pair counts, columns and blocks; never a value.
     """
 
@@ -424,13 +440,9 @@ class LinkageModel:
     matches_per_record: float
     comparisons: Mapping[str, Mapping[str, LevelNumbers]]
     has_households: bool = True
+    match_weight: float = MATCH_WEIGHT
     trained_at: datetime | None = None
     trained_on: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def match_weight(self) -> float:
-        """Weight from which on a pair is a match."""
-        return MATCH_WEIGHT if self.has_households else MATCH_WEIGHT_WITHOUT_FAMILIES
 
     def prior(self, records: int) -> float:
         """Probability that two of so many records, drawn at random, are one person.
@@ -451,6 +463,7 @@ class LinkageModel:
                 "at_training": self.prior(int(self.trained_on.get("records", 2))),
             },
             "has_households": self.has_households,
+            "match_weight": round(self.match_weight, 2),
             "term_frequencies": {
                 c.name: {level.name: level.frequency_of for level in c.levels if level.frequency_of}
                 for c in COMPARISONS
@@ -542,6 +555,7 @@ def load_model(path: Path) -> LinkageModel:
             matches_per_record=float(content["prior"]["matches_per_record"]),
             comparisons=comparisons,
             has_households=bool(content["has_households"]),
+            match_weight=float(content["match_weight"]),
             trained_at=datetime.fromisoformat(content["trained_at"]) if content.get("trained_at") else None,
             trained_on=content.get("trained_on", {}),
         )

@@ -23,7 +23,11 @@ from registry_pipeline.errors import RunFailed
 from registry_pipeline.link import match
 from registry_pipeline.link.model import (
     COMPARISONS,
+    FALSE_MATCHES_AT_MOST,
     FAMILY_RULES,
+    HOUSEHOLD_KEY,
+    LEAST_MATCH_WEIGHT,
+    MATCH_WEIGHT,
     POSSIBLE_MATCH_WEIGHT,
     TRAINING_BLOCKS,
     Comparison,
@@ -67,6 +71,13 @@ LIKELY_TRUE_PAIR = 0.5
 MOST_FAMILIES_AMONG_KEPT_APART = 0.01
 """Expected share of real families among the pairs that a family's rules keep apart across providers, at or below which
 the data counts as showing none: the rules would cost a hundred true pairs for each false one that they prevent."""
+
+MOST_FAMILIES_BY_ERROR = 0.1
+"""Pairs of one surname and home that differ in given name and birth date, for each that agrees in both: up to here they
+may be one person with both written wrong; where people live together there is about one for each."""
+
+FEWEST_OF_ONE_HOME = 10
+"""Pairs of one person, surname and home without which families cannot be told from errors."""
 
 ROUNDS = 3
 """u, m and the prior depend on one another; after three rounds they no longer move by more than a percent."""
@@ -150,8 +161,9 @@ def learn(connection: duckdb.DuckDBPyConnection, folder: Path, records: int) -> 
             blocks[block.name] = (found, tuple(c for c in comparisons if c not in block.says_nothing_of))
     if not blocks:
         raise RunFailed("No two records agree on a birth date, a name, a home or a number: there is nothing to learn.")
+    families = _families(connection, scorer, comparisons)
     model, learned = _fit(connection, comparisons, random, blocks, records)
-    model, kept_apart = _with_prior(connection, model, comparisons, records, folder)
+    model, kept_apart = _with_prior(connection, model, comparisons, records, folder, families)
     about = {
         "records": records,
         "columns": sorted(columns),
@@ -330,10 +342,16 @@ def _ratio(pool: Sequence[int], m: Sequence[float], u: Sequence[float]) -> float
 
 
 def _with_prior(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, comparisons: Sequence[str], records: int, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    comparisons: Sequence[str],
+    records: int,
+    folder: Path,
+    families: bool | None,
 ) -> tuple[LinkageModel, dict[str, int]]:
-    """The prior, and whether there are households, from what the model itself joins; two rounds settle both."""
+    """The prior, whether there are households, and the threshold, from what the model itself joins, in two rounds."""
     kept_apart = {"within_providers": 0, "across_providers": 0}
+    model = replace(model, has_households=families is not False)
     for _ in range(2):
         try:
             parts = match.judge_pairs(connection, model, comparisons, folder)
@@ -344,14 +362,54 @@ def _with_prior(
                 f" FROM {scan(parts)})",
                 {"family_rules": list(FAMILY_RULES)},
             ).fetchall()[0]
+            if not model.has_households:
+                model = replace(model, match_weight=_calibrated_weight(connection, parts))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if model.has_households:
             kept_apart = {"within_providers": within, "across_providers": across}
-            has_households = _has_households(connection, within, across)
+            has_households = True if families else _has_households(connection, within, across)
             matches += 0 if has_households else across
-        model = replace(model, matches_per_record=max(matches / records, 0.001), has_households=has_households)
+            model = replace(model, has_households=has_households)
+        model = replace(model, matches_per_record=max(matches / records, 0.001))
     return model, kept_apart
+
+
+def _calibrated_weight(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> float:
+    """The least weight at which so few of the joined pairs are expected to be false; only for data without families."""
+    found = connection.execute(
+        "SELECT min(match_weight) FROM (SELECT match_weight, count(*) OVER heavier AS joined,"  # noqa: S608  # own names
+        f" sum(1 - match_probability) OVER heavier AS false_ones FROM {scan(list(parts))}"
+        " WHERE decided_by = 'match_weight' WINDOW heavier AS (ORDER BY match_weight DESC))"
+        " WHERE false_ones <= $most * joined",
+        {"most": FALSE_MATCHES_AT_MOST},
+    ).fetchall()[0][0]
+    return float(min(max(found if found is not None else MATCH_WEIGHT, LEAST_MATCH_WEIGHT), MATCH_WEIGHT))
+
+
+def _families(connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str]) -> bool | None:
+    """Whether people of one surname and one home (or telephone) are families; None where the data cannot tell.
+
+    Records of one person there agree in given name and birth date, but for errors; those of two of one family differ
+    in both, and both at once are rarely errors.
+    """
+    if not {"given_name", "family_name", "birth_date"} <= set(comparisons):
+        return None
+    found = _block_patterns(connection, scorer, comparisons, HOUSEHOLD_KEY)
+    if found is None:
+        return None
+    given = found.gammas[:, comparisons.index("given_name")]
+    birth = found.gammas[:, comparisons.index("birth_date")]
+    differ = (given == comparison_named("given_name").gamma("different")) & (
+        birth == comparison_named("birth_date").gamma("different")
+    )
+    agree = (given >= comparison_named("given_name").gamma("close")) & (
+        birth > comparison_named("birth_date").gamma("different")
+    )
+    one_person, two_people = int(found.counts[agree].sum()), int(found.counts[differ].sum())
+    if one_person < FEWEST_OF_ONE_HOME:
+        return None
+    return two_people + 1 > MOST_FAMILIES_BY_ERROR * one_person
 
 
 def _has_households(connection: duckdb.DuckDBPyConnection, within: int, across: int) -> bool:

@@ -78,8 +78,8 @@ SELECT
     -- A pair that is one person by rule keeps the score that the comparisons gave it.
     match_probability, COLUMNS('_(level|weight)$') -- match_weight among them
 FROM (
-    -- In data that shows no families, a family's rules only stand within one provider, which knows a person once.
-    SELECT *, CASE WHEN list_contains($family_rules, rule_name) AND NOT $has_households AND NOT same_provider
+    -- In data that shows no families, a family's rules would only part what is one person.
+    SELECT *, CASE WHEN list_contains($family_rules, rule_name) AND NOT $has_households
         THEN 'match_weight' ELSE rule_name END AS decided_by
     FROM ruled
 )

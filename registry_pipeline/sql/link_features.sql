@@ -6,9 +6,11 @@ CREATE OR REPLACE MACRO names_are_close(a, b) AS jaro_winkler_similarity(a, b) >
 CREATE OR REPLACE MACRO names_sound_alike(sound_a, sound_b, a, b) AS
     sound_a = sound_b AND jaro_winkler_similarity(a, b) >= 0.75;
 
--- Shared words over the words of the shorter address: order does not matter, nor what only one side writes down.
+-- Shared words over the words of the shorter address: order does not matter, nor what only one side writes down. An
+-- address cut down to a number and a place counts as three words, or it would agree with half the town.
 CREATE OR REPLACE MACRO address_overlap(a, b) AS
-    CASE WHEN len(a) >= 2 AND len(b) >= 2 THEN len(list_intersect(a, b)) / least(len(a), len(b)) END;
+    CASE WHEN len(a) >= 2 AND len(b) >= 2
+        THEN len(list_intersect(a, b)) / greatest(least(len(a), len(b)), least(3, greatest(len(a), len(b)))) END;
 
 -- Edits between two addresses written without blanks, as a share of the longer one: also catches blanks put wrongly.
 CREATE OR REPLACE MACRO address_edits(a, b) AS

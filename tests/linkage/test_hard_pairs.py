@@ -32,11 +32,13 @@ def outcomes(tmp_path_factory):
         people = scan([home.staged("person_record", code, NIGHT) for code in _providers()])
         connection.execute(f"CREATE TABLE everybody AS SELECT * FROM {people}")
         for number, pair in enumerate(PAIRS):
-            for provider, side in (("GPA", "first"), ("RXA", "second")):
+            for provider, side in (("GPA", "first"), ("RXA", "second"), ("GPA", "other")):
+                if side not in pair:
+                    continue
                 record = pair["both"] | pair[side]
                 names = [c for c in COLUMNS if c in record]
                 values = {c: record[c] for c in names}
-                local_id = f"pair-{number}"
+                local_id = f"pair-{number}" if side != "other" else f"pair-{number}-other"
                 connection.execute(
                     f"INSERT INTO everybody (record_id, provider, setting, local_id, night, {', '.join(names)})"
                     f" VALUES ($record_id, $provider, 'gp', $local_id, DATE '{NIGHT}', {', '.join('$' + c for c in names)})",
