@@ -235,7 +235,9 @@ def build_snapshot(
     snapshot_id = _next_id(home, night)
     with (
         whole_folder(home.snapshot(snapshot_id)) as folder,
-        closing(connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)) as connection,
+        closing(
+            connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
+        ) as connection,
     ):
         _name_inputs(connection, home, night, shares)
         rows = _write_people(connection, home, night, folder)

@@ -78,7 +78,9 @@ def assign_identities(
     """
     home = Home(configuration.home)
     deployment = configuration.deployment
-    with closing(connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)) as connection:
+    with closing(
+        connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
+    ) as connection:
         _name_inputs(connection, home, night, shares, prior)
         for step in STEPS:
             parameters = {"night": night, "run_id": run_id} if step == "identity_tonight" else {}

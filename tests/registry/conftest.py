@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from registry_pipeline import outcomes, registry, storage
+from registry_pipeline import outcomes, registry
 from registry_pipeline.config import Agreement, Configuration, CsvSource, Deployment, Feed, Provider
 from registry_pipeline.link import identity
 from registry_pipeline.outcomes import FeedOutcome
@@ -187,13 +187,6 @@ class CareSystem:
             folder / "identity_event.parquet",
             "SELECT event_type, cause, patient_id::VARCHAR, other_patient_id::VARCHAR, night, record_count FROM t",
         )
-
-
-@pytest.fixture(autouse=True)
-def _no_macros(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry's SQL uses none of the house's macros, and hundreds of connections here would each bind them all."""
-    load_sql = storage.load_sql
-    monkeypatch.setattr(storage, "load_sql", lambda name: "SELECT 1" if name == "macros" else load_sql(name))
 
 
 @pytest.fixture
