@@ -204,7 +204,7 @@ def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
 
 def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule, records: int) -> int:
     """Add a rule's pairs to `found_pair`; returns how many values were too common to block on."""
-    keys = f"hash(unnest(list_distinct({rule.keys}))) AS key"
+    keys = f"{rule.hashed_keys} AS key"
     # Settled records need each other never: only keys that some unsettled record has can make a pair.
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE open_key AS"  # noqa: S608  # the rules are code
