@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from registry_pipeline.storage import load_sql
+from registry_pipeline.config import Column
+from registry_pipeline.storage import load_sql, macros_of
 
 TABLES = YAML(typ="safe").load(Path(__file__).with_name("macros.yaml").read_text(encoding="utf-8"))
 
@@ -60,6 +61,23 @@ def test_every_cleaning_macro_has_a_table():
         "phone_of_any_form", "reasons",
     }  # fmt: skip
     assert macros - {t["macro"] for t in TABLES} == covered_by_others
+
+
+def test_a_text_gets_the_macros_that_it_names_and_those_that_they_name():
+    made = re.findall(r"MACRO (\w+)\(", macros_of("SELECT email_of(email), upper(x) FROM t"))
+    assert made == ["trimmed", "email_of"]
+    assert macros_of("SELECT upper(x)") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "canonical"),
+    [("Yes", "1"), ("yes", "1"), ("YES", "1"), ("no", "0"), ("NO", "no"), ("?", None), ("x", "x")],
+)
+def test_a_providers_code_is_looked_up_as_written_then_in_upper_case(connection, code, canonical):
+    column = Column.model_validate({"from": "FLAG", "values": {" Yes ": "1", "no": "0", "NO": " no", "?": ""}})
+    pairs = ", ".join(f"'{given}': '{meant}'" for given, meant in column.codes.items())
+    (result,) = connection.execute(f"SELECT provider_value(MAP {{{pairs}}}, $code)", {"code": code}).fetchall()[0]
+    assert result == canonical
 
 
 NAMES = st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCXYZ -'.,()1àéßØŁIİıñÆ王ИйÖ", max_size=24)
