@@ -279,8 +279,9 @@ def _progress(steps: int | None = None) -> Iterator[Report]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[at]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("start", total=steps, at="", visible=console.is_terminal)
+    hidden = not console.is_terminal
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("start", total=steps, at="")
         begun = 0
 
         def report(stage: str, at: str) -> None:
