@@ -272,6 +272,6 @@ def test_a_null_has_a_reason_exactly_when_there_was_a_value(run, rows):
         for column in set(TEXT_COLUMNS) - {"title", "sensitive", "merged_into", "given_name", "family_name"}:
             delivered = (row.get(column) or "").strip(" ")
             was_nulled = bool(delivered) and record[column] is None
-            assert (column in record["null_reasons"]) == was_nulled, column
+            assert (column in record["null_reasons"]) == was_nulled, (column, row.get(column), record[column])
         for column in ("given_name", "middle_names", "family_name", "previous_family_name", "address"):
             assert record[column] is None or not re.search(r"[a-z]|  |^ | $", record[column])
