@@ -15,7 +15,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from registry_pipeline.errors import BadInput
 
@@ -213,6 +213,12 @@ class Deployment(_Described):
     made_up_replica: Path | None = None
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str = "3GB"
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _memory_is_a_size(cls, value: str) -> str:
+        TypeAdapter(ByteSize).validate_python(value)
+        return value
 
 
 class Configuration(_Described):

@@ -22,6 +22,7 @@ Duplicate keys: of rows that are alike in every delivered column the first stays
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -129,6 +130,10 @@ class _Judgement:
         low, high = self.kwargs.get("min_value"), self.kwargs.get("max_value")
         words = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
         return " and ".join(word for word in words if word) or "the columns agreed"
+
+
+_GREAT_EXPECTATIONS = threading.Lock()
+"""GX keeps state of its own in the process, and nobody promises that two threads may share it."""
 
 
 def validate_feed(
@@ -301,6 +306,8 @@ def _judge(
         return []
     from registry_pipeline.validate.duckdb_engine import evaluate
 
+    with _GREAT_EXPECTATIONS:
+        results = evaluate(connection, view, rules, parameters)
     return [
         _Judgement(
             rule,
@@ -309,7 +316,7 @@ def _judge(
             {key: value for key, value in result.found.items() if key in _FIGURES},
             result.rows_query,
         )
-        for rule, result in zip(rules, evaluate(connection, view, rules, parameters), strict=True)
+        for rule, result in zip(rules, results, strict=True)
     ]
 
 

@@ -29,32 +29,36 @@ def main(files: list[str]) -> None:
     connection = duckdb.connect(config={"memory_limit": "5GB"})
     connection.execute(
         "CREATE TABLE person AS SELECT record_id AS unique_id, nhs_number, given_name, family_name, birth_date, sex,"
-        " postcode FROM read_parquet(?)",
+        " postcode, address, email FROM read_parquet(?)",
         [files],
     )
     done("load")
     settings = SettingsCreator(
         link_type="dedupe_only",
         comparisons=[
-            cl.NameComparison("given_name").configure(term_frequency_adjustments=True),
-            cl.NameComparison("family_name").configure(term_frequency_adjustments=True),
+            cl.ForenameSurnameComparison("given_name", "family_name"),
             cl.DateOfBirthComparison("birth_date", input_is_string=False),
             cl.ExactMatch("sex"),
             cl.PostcodeComparison("postcode"),
+            cl.JaroWinklerAtThresholds("address", [0.9]),
+            cl.EmailComparison("email"),
             cl.ExactMatch("nhs_number"),
         ],
         blocking_rules_to_generate_predictions=[
             block_on("nhs_number"),
             block_on("birth_date", "family_name"),
             block_on("birth_date", "given_name"),
+            block_on("birth_date", "postcode"),
             block_on("postcode", "given_name"),
+            block_on("postcode", "family_name"),
+            block_on("given_name", "family_name", "substr(birth_date::VARCHAR, 1, 4)"),
+            block_on("email"),
         ],
     )
     api = DuckDBAPI(connection=connection)
     linker = Linker(api.register("person", dataset_display_name="people"), settings)
     linker.training.estimate_probability_two_random_records_match([block_on("nhs_number")], recall=0.8)
-    # 1e6 pairs: with more, the equal NHS numbers that random pairs never reach drive the sampler to its limit.
-    linker.training.estimate_u_using_random_sampling(max_pairs=1e6)
+    linker.training.estimate_u_using_random_sampling(max_pairs=5e6)
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("nhs_number"))
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("birth_date", "family_name"))
     done("train")
