@@ -148,7 +148,6 @@ def launch(page: Page, ui: Ui, job: str) -> None:
     """Materialise a job for the night, as a person does, and see it succeed."""
     page.goto(f"{ui.address}/locations/registry_pipeline/jobs/{job}")
     page.get_by_role("button", name="Materialize all").first.click()
-    page.get_by_text("Show all partitions").click()
     page.get_by_placeholder(re.compile("^ex: ")).fill(NIGHT)
     page.get_by_placeholder(re.compile("^ex: ")).press("Enter")
     page.get_by_role("button", name="Launch 1 run").click()
