@@ -25,6 +25,7 @@ from registry_pipeline.errors import BadInput, RegistryError, RunFailed
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from registry_pipeline.explain import Explained
     from registry_pipeline.night import NightSummary, Report
 
 app = typer.Typer(
@@ -166,14 +167,7 @@ def explain(
     """Why a person is one person: records, links field by field, and which rule chose each value."""
     from registry_pipeline.explain import explain_patient
 
-    configuration = load_configuration(config)
-    explained = explain_patient(configuration, patient_id)
-    _say(explained.headline)
-    for title, columns, rows in explained.sections:
-        table = _table(title, *columns)
-        for row in rows:
-            table.add_row(*row)
-        _show(table)
+    _print_explained(explain_patient(load_configuration(config), patient_id))
 
 
 @app.command()
@@ -181,14 +175,7 @@ def status(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     """What stands: the current registry, and each provider's last nights."""
     from registry_pipeline.explain import deployment_status
 
-    configuration = load_configuration(config)
-    found = deployment_status(configuration)
-    _say(found.headline)
-    for title, columns, rows in found.sections:
-        table = _table(title, *columns)
-        for row in rows:
-            table.add_row(*row)
-        _show(table)
+    _print_explained(deployment_status(load_configuration(config)))
 
 
 @app.command(name="check-config")
@@ -319,6 +306,15 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
     seconds = _table("", *summary.seconds, "the night by the clock")
     seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{summary.wall_seconds:.1f} s")
     _show(seconds)
+
+
+def _print_explained(explained: Explained) -> None:
+    _say(explained.headline)
+    for title, columns, rows in explained.sections:
+        table = _table(title, *columns)
+        for row in rows:
+            table.add_row(*row)
+        _show(table)
 
 
 def _table(title: str, *columns: str) -> Table:
