@@ -296,6 +296,12 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
     for feed in summary.feeds:
         if feed.problem:
             sys.stderr.write(f"{feed.problem}\n")
+    refused = sum(feed.null_reasons.get("nhs_number: synthetic_range", 0) for feed in summary.feeds)
+    if refused:
+        sys.stderr.write(
+            f"{refused:,} NHS numbers of the range for made-up people were set to null: set synthetic_nhs_numbers: true"
+            f" in {configuration.directory / 'registry.yaml'} if this deployment may hold such people.\n"
+        )
     if summary.built is not None:
         rows = summary.built.rows
         published = "published" if summary.is_current else "kept beside the later night that is current"

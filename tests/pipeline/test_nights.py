@@ -99,6 +99,18 @@ def test_a_further_delivery_that_cannot_be_used_leaves_the_accepted_one_of_the_n
     ]
 
 
+def test_numbers_of_made_up_people_are_refused_in_a_live_deployment_and_the_person_says_how_to_allow_them(system):
+    (system.folder / "registry.yaml").write_text("home: home\n")
+    system.deliver(FIRST)
+
+    code, _, said = system.run(FIRST)
+
+    assert code == 0
+    assert f"{3 * PEOPLE} NHS numbers of the range for made-up people" in said
+    assert "synthetic_nhs_numbers: true" in said
+    assert system.query("SELECT count(nhs_number) FROM {patient}") == [(0,)]
+
+
 def test_a_stale_provider_is_marked_and_stays(first_night):
     later = FIRST + timedelta(days=4)
     first_night.deliver(later, "GP1", "RY1")
