@@ -123,7 +123,10 @@ def _unpacking(place: Place, member: Member) -> Iterator[None]:
     except EOFError as problem:
         what = "the compressed file ends too early (it was cut short): ask for it to be sent again"
         raise place.fault("unreadable", what, file=member.name) from problem
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError) as problem:
+    except NotImplementedError as problem:  # zipfile's word for a method of compression that Python does not have
+        what = "the archive is compressed in a way that cannot be read: ask for an ordinary zip (deflate)"
+        raise place.fault("unreadable", what, file=member.name) from problem
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as problem:
         what = "the compressed file is broken: ask for it to be sent again"
         raise place.fault("unreadable", what, file=member.name) from problem
 

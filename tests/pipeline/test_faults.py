@@ -48,6 +48,19 @@ def broken_zip(system) -> None:
     system.drop("RX1", SECOND).rename(f"{system.drop('RX1', SECOND)}.zip")
 
 
+def strange_zip(system) -> None:
+    """An archive whose one member names a method of compression that Python does not have (97, WavPack)."""
+    path = Path(f"{system.drop('RX1', SECOND)}.zip")
+    text = text_of(system)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("patients.csv", text)
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + offset] = 97
+    path.write_bytes(bytes(content))
+    system.describe("RX1", "acute", source='{kind: csv, path: "drop/RX1_{night}.csv.zip"}')
+
+
 def renamed(system) -> None:
     write(system, text_of(system).replace('"surname"', '"surename"', 1))
 
@@ -66,6 +79,7 @@ WHOLE_EXTRACT = {
     "a header and nothing else": (lambda s: s.write("RX1", SECOND, []), "rejected", ["RX1", "row"]),
     "a truncated gzip": (lambda s: gz(s, cut=True), "unreadable", ["RX1_2026-04-02.csv", "ends too early"]),
     "a broken zip": (broken_zip, "unreadable", ["RX1_2026-04-02.csv.zip", "zip"]),
+    "a zip of a strange method": (strange_zip, "unreadable", ["patients.csv", "ask for an ordinary zip"]),
     "bytes that are not UTF-8": (
         lambda s: write(s, text_of(s).replace("Begum", "Bégum").encode("cp1252")),
         "unreadable",
