@@ -382,8 +382,11 @@ night            DATE     Night of the extract
         _table("linked_pair", "scored pair of person records", "record_id_l record_id_r", """
 record_id_l        VARCHAR  One person record; the smaller of the two
 record_id_r        VARCHAR  The other
-decided_by         VARCHAR  What decided: same_nhs_number, local_merge, match_weight, or the rule that kept it apart
+decided_by         VARCHAR  What decided: same_nhs_number, local_merge, match_weight, the rule that kept it apart, must_link or cannot_link
 outcome            VARCHAR  match, possible_match or no_match
+judged_by          VARCHAR  What decided from the two records alone, before other pairs, the night before and overrides had their say
+judged_outcome     VARCHAR  The outcome from the two records alone
+override_id        BIGINT   Override that decided, if one did
 match_weight       DOUBLE   Sum of the comparisons' weights and the prior, log base 2 of the odds
 match_probability  DOUBLE   Probability that the two are one person
 blocking_rule      VARCHAR  Name of the first blocking rule that made the pair
@@ -395,9 +398,26 @@ model_version      VARCHAR  Linkage model that scored it
 record_id         VARCHAR  Person record
 cluster_id        VARCHAR  Smallest record_id of the cluster; lasts one night only
 cluster_size      INTEGER  Person records in the cluster
-link_method       VARCHAR  single, same_nhs_number, local_merge or match_weight: strongest link that holds the record in
+link_method       VARCHAR  single, must_link, same_nhs_number, local_merge or match_weight: strongest link that holds the record in
 link_probability  DOUBLE   Probability of that link; 1 for a single record
-is_conflict_cut   BOOLEAN  Whether a link of this record was cut to keep two NHS numbers apart
+is_conflict_cut   BOOLEAN  Whether a link of this record was cut, because its group held what cannot be one person
+component_id      VARCHAR  Smallest record_id of the connected group that the cluster was cut from; lasts one night only
+"""),
+        _table("override_pair", "pair of person records that an override in force tonight speaks of", "override_id record_id_l record_id_r", """
+override_id       BIGINT   Number of the override
+kind              VARCHAR  must_link or cannot_link
+record_id_l       VARCHAR  One person record; the smaller of the two
+record_id_r       VARCHAR  The other
+"""),
+        _table("needs_attention", "link that was cut or held back, group that was frozen, or pair to review: something for a person to decide", "attention_id", """
+attention_id      VARCHAR  Stable for the same reason about the same records: a digest of both
+reason            VARCHAR  Why, by name
+record_ids        VARCHAR[] Person records concerned, sorted
+patient_ids       UUID[]   People in the registry that they belong to tonight, sorted
+decided_by        VARCHAR  For a pair: what decided it; else null
+match_weight      DOUBLE   Weight of the pair, or of the strongest link that was cut
+override_ids      BIGINT[] Overrides concerned
+first_night       DATE     First night on which it stood
 """),
         _table("patient", "person", "patient_id", """
 patient_id            UUID     Person in the registry; opaque, lasts
@@ -429,7 +449,7 @@ record_id         VARCHAR  provider:local_id
 provider          VARCHAR  Provider that delivered the record
 setting           VARCHAR  gp, acute, community, mental_health or social_care
 local_id          VARCHAR  Provider's id of the person
-link_method       VARCHAR  single, same_nhs_number, local_merge or match_weight
+link_method       VARCHAR  single, must_link, same_nhs_number, local_merge or match_weight
 link_probability  DOUBLE   Probability of the link that holds the record in
 night             DATE     Night of the extract that the record comes from
 is_stale          BOOLEAN  The extract is past its provider's staleness limit
@@ -442,6 +462,12 @@ other_patient_id  UUID     joined: the id that lives on; split: the id it came f
 cause             VARCHAR  What caused it, by name
 record_count      INTEGER  Person records under the id after it
 run_id            VARCHAR  Run that did it
+"""),
+        _table("moved_record", "move of a person record from one id to another: what resolving a past night and undoing a join rest on", "record_id night", """
+record_id         VARCHAR  provider:local_id
+night             DATE     Night on which it moved
+from_patient_id   UUID     Id that it had; null where the record was new
+to_patient_id     UUID     Id that it has from that night on
 """),
         _table("former_record", "person record that left, with the last id that it had: its id lives again if it returns", "record_id", """
 record_id         VARCHAR  provider:local_id

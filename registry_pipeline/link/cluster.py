@@ -159,7 +159,8 @@ def _decide_again(connection: duckdb.DuckDBPyConnection, model: LinkageModel) ->
     }
     run_script(connection, "link_left_over", bound)
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW judged_pair AS SELECT judged_part.* REPLACE ("
+        "CREATE OR REPLACE TEMP VIEW judged_pair AS SELECT judged_part.decided_by AS judged_by,"
+        " judged_part.outcome AS judged_outcome, NULL::BIGINT AS override_id, judged_part.* REPLACE ("
         "coalesce(decided_again.decided_by, judged_part.decided_by) AS decided_by,"
         " coalesce(decided_again.outcome, judged_part.outcome) AS outcome)"
         " FROM judged_part LEFT JOIN decided_again USING (id_l, id_r)"

@@ -8,7 +8,7 @@ WITH pattern AS (
 SELECT
     l.record_id AS record_id_l,
     r.record_id AS record_id_r,
-    decided_by, outcome, match_weight, match_probability,
+    decided_by, outcome, judged_by, judged_outcome, override_id, match_weight, match_probability,
     $rule_names[rule + 1] AS blocking_rule,
     comparison_levels,
     map([/* names */], [/* weights */]) AS comparison_weights,

@@ -28,7 +28,8 @@ SELECT
     coalesce(cluster_size, 1) AS cluster_size,
     coalesce(strongest.method, 'single') AS link_method,
     coalesce(strongest.probability, 1) AS link_probability,
-    coalesce(is_conflict_cut, false) AS is_conflict_cut
+    coalesce(is_conflict_cut, false) AS is_conflict_cut,
+    coalesce(first_record.record_id, link_record.record_id) AS component_id
 FROM link_record
 LEFT JOIN clustered ON clustered.id = link_record.id
 LEFT JOIN sized ON sized.cluster = clustered.cluster
