@@ -196,6 +196,8 @@ class Deployment(_Described):
         last_night: last partition, where deliveries have ended (a made-up care system's have); None: tonight.
         schedule: cron of the nightly run; `deadline` is when the registry is built with whoever is in.
         made_up_replica: folder of the made-up system's PostgreSQL; started by the run where it is named.
+        overrides_url_env: environment variable that holds the address of the PostgreSQL in which overrides are kept, so
+            that no password stands in a file; None keeps them in SQLite under the data folder.
         threads, memory_limit: DuckDB's share of the machine; None leaves it to DuckDB.
     """
 
@@ -211,6 +213,7 @@ class Deployment(_Described):
     schedule: str = "0 2 * * *"
     deadline: time = time(6, 0)
     made_up_replica: Path | None = None
+    overrides_url_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str = "3GB"
 

@@ -14,6 +14,7 @@ Layout under REGISTRY_HOME:
     registry/failed/<id>/                            snapshots that failed their audit, kept as evidence
     registry/current                                 symlink to a snapshot, swapped atomically
     reports/<id>/                                    reports and Data Docs
+    overrides/overrides.sqlite                       overrides, append-only; unless PostgreSQL keeps them
     tmp/, locks/                                     DuckDB spill and unfinished files; one file a lock
 """
 
@@ -111,6 +112,11 @@ class Home:
     def report(self, report_id: str) -> Path:
         """A report's folder."""
         return self.root / "reports" / report_id
+
+    @property
+    def overrides(self) -> Path:
+        """The embedded store of overrides, once one was made. People made it and no run can make it again: back it up."""
+        return self.root / "overrides" / "overrides.sqlite"
 
     @property
     def temporary(self) -> Path:

@@ -99,6 +99,8 @@ def _build(configuration: Configuration) -> dg.AssetsDefinition:
         deps = {
             "patient_record": [["person_cluster"]],
             "identity_event": [["patient_record"]],
+            "moved_record": [["patient_record"]],
+            "needs_attention": [["person_cluster"], ["patient_record"]],
             "patient": [["patient_record"], *_shares_of(configuration, "person_record")],
         }.get(table) or [["patient_record"], *_shares_of(configuration, EVENT_TABLES[table])]
         return table_spec([table], TABLES[table], owned=Whose("registry"), deps=deps, kinds={"duckdb", "parquet"})
