@@ -1,39 +1,29 @@
-"""From person records to judged pairs: features, blocking, scoring in chunks, and the rules between score and join.
+"""From candidate pairs to judged pairs: scoring in chunks, and the rules between score and join.
 
-What belongs here: running `sql/link_*.sql` and Splink over a night's person records, within bounded memory. What does
-not: what is compared and where thresholds lie (`model`), and groups of more than two records (`cluster`).
+What belongs here: running Splink and `sql/link_decide.sql` over pairs, within bounded memory. What does not: features
+(`records`), which pairs (`block`), what is compared and where thresholds lie (`model`), and groups (`cluster`).
 
-Pairs are blocked here and not by Splink, because blocks are capped to a budget, pairs of two different verified NHS
-numbers are left out before anything is scored, and every rule's count is kept.
+Pairs are blocked by `block` and not by Splink, because blocks are capped to a budget, pairs of two different verified
+NHS numbers are left out before anything is scored, and every rule's count is kept.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline.errors import RunFailed
+from registry_pipeline.link.block import Blocked, block
 from registry_pipeline.link.model import (
-    BLOCKING_RULES,
-    CANDIDATE_RULES,
-    COMMON_ADDRESS_WORD,
     COMPARISONS,
     FAMILY_RULES,
     FREQUENCY_COLUMNS,
     GENERATION_YEARS,
     KEPT_WEIGHT,
-    LOCAL_MERGE,
-    MOST_RECORDS_IN_A_BLOCK,
-    MOST_RECORDS_OF_A_NUMBER,
-    MOST_RECORDS_OF_A_PHONE,
-    NEWBORN_DAYS,
     POSSIBLE_MATCH_WEIGHT,
-    SAME_NHS_NUMBER,
-    BlockingRule,
     LevelNumbers,
     LinkageModel,
     compared_columns,
@@ -41,8 +31,8 @@ from registry_pipeline.link.model import (
     level_numbers,
     splink_settings,
 )
-from registry_pipeline.outcomes import Share
-from registry_pipeline.storage import Home, load_sql, scan
+from registry_pipeline.link.records import filled_columns, load_records, make_features, run_script, set_frequencies
+from registry_pipeline.storage import load_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,196 +42,6 @@ PAIRS_IN_A_CHUNK = 500_000
 
 HALF_A_LEVEL = 1e-6
 """Weights this close are one level's: far above the error of a sum of floats, far below what a weight means."""
-
-LINK_COLUMNS = (
-    "record_id", "provider", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
-    "alias_names", "birth_date", "sex", "address", "postcode", "phone", "email", "nhs_number",
-    "is_nhs_number_verified", "merged_into",
-)  # fmt: skip
-"""The columns of person_record that linkage reads, and no other."""
-
-FEATURE_TABLES = (
-    "sorted_record", "known_number", "birth_count", "postcode_count", "phone_count", "email_count", "given_form",
-    "family_form", "address_form",
-)  # fmt: skip
-"""What `link_features` makes on the way; dropped once the records stand."""
-
-
-@dataclass
-class Blocked:
-    """How pairs came about: pairs by rule, and by rule the values that were too common to block on."""
-
-    pairs: dict[str, int] = field(default_factory=dict)
-    values_left_out: dict[str, int] = field(default_factory=dict)
-
-
-def load_records(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share]) -> int:
-    """Make `link_record` from the shares of a night.
-
-    Returns:
-        Person records.
-
-    Raises:
-        RunFailed: there are none.
-    """
-    shown = [s for s in shares if s.feed == "patient"]
-    files = [home.staged("person_record", s.provider.provider, s.night) for s in shown]
-    if not files:
-        raise RunFailed("No provider's person records count for this night: run the stages before linking first.")
-    columns = ", ".join(LINK_COLUMNS)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW person_record AS SELECT {columns} FROM {scan(files)}")  # noqa: S608
-    _load_replaced_numbers(connection, home, shares)
-    _load_nicknames(connection)
-    return make_features(connection)
-
-
-def make_features(connection: duckdb.DuckDBPyConnection, *, common_address_word: float = COMMON_ADDRESS_WORD) -> int:
-    """Make `link_record` from the view `person_record` and the tables `nickname` and `replaced_number`.
-
-    Returns:
-        Person records.
-    """
-    bound = {
-        "most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER,
-        "most_records_of_a_phone": MOST_RECORDS_OF_A_PHONE,
-        "common_address_word": common_address_word,
-    }
-    run_script(connection, "link_features", bound)
-    connection.execute("DROP VIEW numbered")
-    for table in FEATURE_TABLES:
-        connection.execute(f"DROP TABLE {table}")
-    set_frequencies(connection, None)
-    return int(connection.execute("SELECT count(*) FROM counted_record").fetchall()[0][0])
-
-
-def set_frequencies(connection: duckdb.DuckDBPyConnection, model: LinkageModel | None) -> None:
-    """Make the view `link_record`: features, and the term frequency of each value that the model's levels rest on.
-
-    The records of a pair agree with one another whoever they are, so one is not counted; and a value that only they
-    have is as rare as the model's u, not as one record among a few thousand: (n - 1) / (N + 1/u).
-    """
-    chosen = {level.frequency_of: (c.name, level.name) for c in COMPARISONS for level in c.levels if level.frequency_of}
-    totals = connection.execute(
-        f"SELECT {', '.join(f'count({column})' for column in FREQUENCY_COLUMNS)} FROM counted_record"  # noqa: S608
-    ).fetchall()[0]
-    frequencies = []
-    for column, total in zip(FREQUENCY_COLUMNS, totals, strict=True):
-        comparison, level = chosen[column]
-        trained = model.comparisons.get(comparison) if model else None
-        unseen = 1 / trained[level].u if trained else 0.0
-        frequencies.append(f"greatest(n_{column} - 1, 1) / {total + unseen + 1.0!r}::DOUBLE AS tf_{column}")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW link_record AS SELECT *, {', '.join(frequencies)} FROM counted_record"  # noqa: S608
-    )
-
-
-def run_script(connection: duckdb.DuckDBPyConnection, name: str, bound: Mapping[str, Any]) -> None:
-    """Run a SQL file of several statements, each with those of the parameters that it names."""
-    for statement in connection.extract_statements(load_sql(name)):
-        connection.execute(statement, {key: bound[key] for key in statement.named_parameters})
-
-
-def _load_replaced_numbers(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share]) -> None:
-    feed = "nhs_number_replacement"
-    files = [home.staged(feed, s.provider.provider, n, feed) for s in shares if s.feed == feed for n in s.nights]
-    source = (
-        scan(files)
-        if files
-        else "(SELECT NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS replaced_by, NULL::DATE AS start_date LIMIT 0)"
-    )
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW nhs_number_replacement AS SELECT * FROM {source}")  # noqa: S608
-    connection.execute(load_sql("link_replaced_numbers"))
-
-
-def _load_nicknames(connection: duckdb.DuckDBPyConnection) -> None:
-    """The table `nickname`: a name, and each name that it is short for or a form of."""
-    import csv
-    from importlib import resources
-
-    import pyarrow as pa
-
-    with resources.files("nicknames").joinpath("names.csv").open(encoding="utf-8") as file:
-        rows = [(row["name2"].upper(), row["name1"].upper()) for row in csv.DictReader(file)]
-    nicknames = pa.table({"name": [name for name, _ in rows], "canonical": [canonical for _, canonical in rows]})
-    connection.register("nickname_rows", nicknames)
-    connection.execute("CREATE OR REPLACE TEMP TABLE nickname AS SELECT DISTINCT * FROM nickname_rows")
-    connection.unregister("nickname_rows")
-
-
-def filled_columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Columns of person_record that hold at least one value tonight."""
-    columns = {
-        "given_name": "given_name", "family_name": "family_name", "birth_date": "birth_digits", "sex": "sex",
-        "postcode": "postcode", "address": "address_key", "phone": "phone", "email": "email",
-        "nhs_number": "current_nhs_number",
-    }  # fmt: skip
-    counts = ", ".join(f"count({column})" for column in columns.values())
-    found = connection.execute(f"SELECT {counts} FROM link_record").fetchall()[0]  # noqa: S608  # own names
-    return {name for name, count in zip(columns, found, strict=True) if count}
-
-
-def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
-    """Make `candidate_pair` (id_l, id_r, rule): pairs worth scoring, each once, with the first rule that found it."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE found_pair (id_l INTEGER, id_r INTEGER, rule UTINYINT)")
-    run_script(connection, "link_deterministic_pairs", {})
-    blocked = Blocked()
-    records = connection.execute("SELECT count(*) FROM link_record").fetchall()[0][0]
-    for rule in BLOCKING_RULES:
-        if rule.most_records is not None and records > rule.most_records:
-            continue
-        left_out = _block_by(connection, rule, records)
-        if left_out:
-            blocked.values_left_out[rule.name] = left_out
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE candidate_pair AS"
-        " SELECT id_l, id_r, min(rule) AS rule FROM found_pair GROUP BY id_l, id_r ORDER BY id_l"
-    )
-    connection.execute("DROP TABLE found_pair")
-    counts = connection.execute("SELECT rule, count(*) FROM candidate_pair GROUP BY rule ORDER BY rule").fetchall()
-    blocked.pairs = {CANDIDATE_RULES[rule]: int(pairs) for rule, pairs in counts}
-    return blocked
-
-
-def _block_by(connection: duckdb.DuckDBPyConnection, rule: BlockingRule, records: int) -> int:
-    """Add a rule's pairs to `found_pair`; returns how many values were too common to block on."""
-    keys = f"{rule.hashed_keys} AS key"
-    # Settled records need each other never: only keys that some unsettled record has can make a pair.
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE open_key AS"  # noqa: S608  # the rules are code
-        f" SELECT DISTINCT key FROM (SELECT {keys} FROM link_record WHERE NOT is_settled)"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE block_key AS SELECT * FROM"  # noqa: S608  # the rules are code
-        f" (SELECT {keys}, id, number_id, is_settled FROM link_record) SEMI JOIN open_key USING (key)"
-    )
-    run_script(connection, "link_key_sizes", {})
-    sizes = connection.execute(
-        "SELECT size, count(*), sum(pairs)::DOUBLE FROM key_size GROUP BY size ORDER BY size"
-    ).fetchall()
-    cap, left_out = _largest_block(sizes, rule.pairs_per_record * records)
-    if cap:
-        bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": cap}
-        run_script(connection, "link_blocked_pairs", bound)
-    for table in ("open_key", "block_key", "key_size"):
-        connection.execute(f"DROP TABLE {table}")
-    return left_out
-
-
-def _largest_block(sizes: Sequence[tuple[int, int, float]], budget: float) -> tuple[int, int]:
-    """The largest block size that keeps all pairs within the budget, and how many values have larger blocks.
-
-    Args:
-        sizes: records of a block, how many such blocks there are, and the pairs of them all; by size.
-        budget: pairs.
-    """
-    cap, pairs, left_out = 0, 0.0, 0
-    for size, blocks, more in sizes:
-        pairs += more
-        if pairs <= budget and size <= MOST_RECORDS_IN_A_BLOCK:
-            cap = size
-        else:
-            left_out += blocks
-    return cap, left_out
 
 
 def told_apart(model: LinkageModel) -> LinkageModel:
@@ -342,38 +142,44 @@ def judge_pairs(
     model: LinkageModel,
     comparisons: Sequence[str],
     folder: Path,
+    *,
+    records: int | None = None,
 ) -> list[Path]:
     """Score and judge every candidate pair, a chunk at a time.
+
+    Records of one content are scored once: what a pair weighs depends on the contents of its two records only.
 
     Args:
         connection: holds `link_record` and `candidate_pair`.
         model: the numbers.
         comparisons: those that can say something tonight.
         folder: where the parts go, one Parquet file a chunk.
+        records: person records that the prior is of; None takes those that there are.
 
     Returns:
         The parts: kept pairs by the numbers `id_l` and `id_r` of `link_record`, what became of each, and the level and
         the weight of every comparison.
     """
-    records, pairs = connection.execute(
-        "SELECT (SELECT count(*) FROM link_record), (SELECT count(*) FROM candidate_pair)"
-    ).fetchall()[0]
     set_levels(connection)
     set_frequencies(connection, model)
-    scorer = Scorer(connection, model, comparisons, records)
+    run_script(connection, "link_pairs_to_score", {})
+    present, pairs = connection.execute(
+        "SELECT (SELECT count(*) FROM counted_record), (SELECT count(*) FROM content_pair)"
+    ).fetchall()[0]
+    scorer = Scorer(connection, model, comparisons, records or present)
     chunks = max(1, -(-pairs // PAIRS_IN_A_CHUNK))
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
     for chunk in range(chunks):
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE chunk AS"
-            " SELECT * FROM candidate_pair WHERE rowid * $chunks // greatest($pairs, 1) = $chunk",
+            "CREATE OR REPLACE TEMP TABLE chunk AS SELECT id_l, id_r, 0::UTINYINT AS rule FROM content_pair"
+            " WHERE rowid * $chunks // greatest($pairs, 1) = $chunk",
             {"chunks": chunks, "pairs": pairs, "chunk": chunk},
         )
         part = folder / f"part_{chunk:04}.parquet"
         scorer.score("chunk", partial(_write_part, connection, model, part))
         parts.append(part)
-    for table in ("chunk", "chunk_pair"):
+    for table in ("chunk", "chunk_pair", "content_pair", "pair_to_score"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     return parts
 
@@ -385,7 +191,6 @@ def _write_part(connection: duckdb.DuckDBPyConnection, model: LinkageModel, part
         "possible_match_weight": POSSIBLE_MATCH_WEIGHT,
         "kept_weight": KEPT_WEIGHT,
         "generation_years": GENERATION_YEARS,
-        "newborn_days": NEWBORN_DAYS,
         "has_households": model.has_households,
         "family_rules": list(FAMILY_RULES),
     }
@@ -414,4 +219,14 @@ def set_levels(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"SET VARIABLE level = {{{', '.join(structs)}}}")
 
 
-__all__ = ["LOCAL_MERGE", "SAME_NHS_NUMBER", "Blocked", "Scorer", "block", "judge_pairs", "load_records"]
+__all__ = [
+    "Blocked",
+    "Scorer",
+    "block",
+    "filled_columns",
+    "judge_pairs",
+    "load_records",
+    "make_features",
+    "run_script",
+    "set_frequencies",
+]

@@ -10,6 +10,8 @@ without an error on another one, so conditions stay in code, and `COMPARISON_COD
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -323,12 +325,27 @@ class BlockingRule:
     most_records: int | None = None
 
     @property
+    def _single(self) -> str | None:
+        """The one key of a list of one, which is spared the work of a list."""
+        found = re.fullmatch(r"\[([^,]*)\]", self.keys)
+        return found[1] if found else None
+
+    @property
     def hashed_keys(self) -> str:
-        """SQL of a record's keys as numbers, one row a key; a list of one is spared the work of a list."""
-        single = re.fullmatch(r"\[([^,]*)\]", self.keys)
-        if single:
-            return f"CASE WHEN ({single[1]}) IS NOT NULL THEN hash({single[1]}) END"
-        return f"hash(unnest(list_distinct({self.keys})))"
+        """SQL of a record's keys as digests: one, or a list of them."""
+        if self._single:
+            return f"CASE WHEN ({self._single}) IS NOT NULL THEN hash({self._single}) END"
+        return f"list_transform(list_distinct({self.keys}), lambda key: hash(key))"
+
+    @property
+    def key_type(self) -> str:
+        """DuckDB type of `hashed_keys`."""
+        return "UBIGINT" if self._single else "UBIGINT[]"
+
+    @property
+    def unnested(self) -> str:
+        """SQL that gives the keys kept in a column of the rule's name, one row a key."""
+        return self.name if self._single else f"unnest({self.name})"
 
 
 MOST_RECORDS_IN_A_BLOCK = 500
@@ -459,6 +476,12 @@ class LinkageModel:
         size must not be used on another as it stands.
         """
         return min(0.5, max(2.0 * self.matches_per_record / max(records - 1, 1), 1e-12))
+
+    @property
+    def digest(self) -> str:
+        """Of the numbers that scores and outcomes rest on: two models of one digest link alike."""
+        content = {key: value for key, value in self.as_json().items() if key not in ("trained_at", "trained_on")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
         """What is saved."""

@@ -1,10 +1,10 @@
 -- What becomes of each scored pair of a chunk. Scores alone would join households and twins (surname, home, phone and a
 -- twin's birth date are not independent), so rules stand between the score and the join, each with a name.
--- Reads: scored (Splink's result: gamma_* levels, match_weight), link_record, the variable `level` (comparison -> level -> number).
--- Numbers: $match_weight, $possible_match_weight, $kept_weight, $generation_years, $newborn_days, $has_households, $family_rules.
+-- Reads: scored (Splink's result: levels, match_weight), pair_to_score, counted_record, the variable `level` (comparison -> level -> number).
+-- Numbers: $match_weight, $possible_match_weight, $kept_weight, $generation_years, $has_households, $family_rules.
 WITH pair AS (
     SELECT
-        scored.*,
+        scored.* EXCLUDE (id_l, id_r, rule), each_pair.id_l, each_pair.id_r, each_pair.rule,
         l.is_verified AND r.is_verified AS both_verified,
         nhs_number_level = getvariable('level').nhs_number.same AS nhs_agrees,
         nhs_number_level IN (getvariable('level').nhs_number.one_digit, getvariable('level').nhs_number.different) AS nhs_differs,
@@ -21,14 +21,15 @@ WITH pair AS (
         home_level >= getvariable('level').home.similar OR phone_level = getvariable('level').phone.same AS same_household,
         email_level = getvariable('level').email.same AS email_agrees,
         abs(l.birth_digits[1:4]::INTEGER - r.birth_digits[1:4]::INTEGER) >= $generation_years AS other_generation,
-        strptime(greatest(l.birth_digits, r.birth_digits), '%Y%m%d')
-            > greatest(l.night, r.night) - to_days($newborn_days::INTEGER) AS is_newborn,
+        l.is_infant OR r.is_infant AS is_newborn,
         l.provider = r.provider AS same_provider
     FROM scored
-    INNER JOIN link_record AS l ON l.id = scored.id_l
-    INNER JOIN link_record AS r ON r.id = scored.id_r
+    -- Records of one content were scored once.
+    INNER JOIN pair_to_score AS each_pair ON each_pair.score_l = scored.id_l AND each_pair.score_r = scored.id_r
+    INNER JOIN counted_record AS l ON l.id = each_pair.id_l
+    INNER JOIN counted_record AS r ON r.id = each_pair.id_r
     -- What cannot be kept is left out before anything is joined to it.
-    WHERE match_weight >= $kept_weight OR rule = 0 OR nhs_number_level = getvariable('level').nhs_number.same
+    WHERE match_weight >= $kept_weight OR each_pair.rule = 0 OR nhs_number_level = getvariable('level').nhs_number.same
 ),
 ruled AS (
     SELECT

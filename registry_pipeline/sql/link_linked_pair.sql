@@ -6,8 +6,8 @@ WITH pattern AS (
     FROM (SELECT DISTINCT [/* levels */] AS pattern FROM judged_pair)
 )
 SELECT
-    l.record_id AS record_id_l,
-    r.record_id AS record_id_r,
+    least(l.record_id, r.record_id) AS record_id_l,
+    greatest(l.record_id, r.record_id) AS record_id_r,
     decided_by, outcome, judged_by, judged_outcome, override_id, match_weight, match_probability,
     $rule_names[rule + 1] AS blocking_rule,
     comparison_levels,

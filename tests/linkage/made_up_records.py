@@ -106,12 +106,12 @@ def stage_made_up(folder: Path, people: int, models: Path | None = None) -> tupl
     Returns:
         The deployment, the shares, and the truth (Parquet with provider, local_id, person_id).
     """
-    from registry_pipeline.link.match import _load_nicknames
+    from registry_pipeline.link.records import load_nicknames
 
     home = Home(folder / "home")
     connection = connect(home)
     try:
-        _load_nicknames(connection)
+        load_nicknames(connection)
         for script, bound in ((_PEOPLE, {"people": people}), (_RECORDS, {})):
             for statement in connection.extract_statements(script):
                 connection.execute(statement, {k: bound[k] for k in statement.named_parameters})

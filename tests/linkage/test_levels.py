@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry_pipeline.link import match
+from registry_pipeline.link import match, records
 from registry_pipeline.link.model import COMPARISONS, comparison_named, untrained_model
 from registry_pipeline.storage import Home, connect
 
@@ -71,7 +71,7 @@ def levels(tmp_path_factory):
         connection.execute("CREATE TABLE filler AS SELECT 1")
         columns = (
             "given_name VARCHAR, middle_names VARCHAR, family_name VARCHAR, previous_family_name VARCHAR,"
-            " alias_names VARCHAR[], birth_date DATE, sex VARCHAR, address VARCHAR, postcode VARCHAR, phone VARCHAR,"
+            " alias_names VARCHAR[], birth_date DATE, death_date DATE, sex VARCHAR, address VARCHAR, postcode VARCHAR, phone VARCHAR,"
             " email VARCHAR, nhs_number VARCHAR, is_nhs_number_verified BOOLEAN, merged_into VARCHAR"
         )
         connection.execute(
@@ -88,10 +88,10 @@ def levels(tmp_path_factory):
         connection.execute(
             "CREATE TABLE replaced_number AS SELECT '9990000026' AS nhs_number, '9990000034' AS current_number"
         )
-        match._load_nicknames(connection)
-        records = match.make_features(connection, common_address_word=1.0)
+        records.load_nicknames(connection)
+        present = match.make_features(connection, common_address_word=1.0)
         comparisons = [c.name for c in COMPARISONS]
-        scorer = match.Scorer(connection, untrained_model(comparisons), comparisons, records)
+        scorer = match.Scorer(connection, untrained_model(comparisons), comparisons, present)
         connection.execute(
             "CREATE TABLE pair AS SELECT l.id AS id_l, r.id AS id_r, 0::UTINYINT AS rule FROM link_record AS l"
             " INNER JOIN link_record AS r ON l.record_id[1:3] = r.record_id[1:3] AND l.id < r.id"

@@ -1,6 +1,0 @@
--- key_size: records of each key that makes pairs, and the pairs with at least one record that is not settled.
--- Reads: block_key (key, id, number_id, is_settled).
-CREATE OR REPLACE TEMP TABLE key_size AS
-SELECT key, size, size * (size - 1) // 2 - settled * (settled - 1) // 2 AS pairs
-FROM (SELECT key, count(*) AS size, count(*) FILTER (is_settled) AS settled FROM block_key GROUP BY key)
-WHERE size > 1;
