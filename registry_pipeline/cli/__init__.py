@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from registry_pipeline.explain import Explained
     from registry_pipeline.night import NightSummary, Report
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="A patient registry over all care settings: data quality, record linkage, publication.",
     no_args_is_help=True,
     add_completion=False,
@@ -343,3 +343,8 @@ def _show(table: Table) -> None:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+from registry_pipeline.cli import override  # noqa: E402  # it is made of what stands above
+
+app.add_typer(override.app, name="override")

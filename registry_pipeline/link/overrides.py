@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from registry_pipeline.link.override_check import Known
-    from registry_pipeline.link.override_store import Decision, Kind, Override
+    from registry_pipeline.link.override_store import Decision, Kind, Override, Undone
 
 MOST_PAIRS = 20_000
 """Record pairs that one override may come to: two hundred records of one person. A person of more is a fault of the
@@ -136,6 +136,19 @@ def all_overrides(configuration: Configuration) -> list[Override]:
     from registry_pipeline.link.override_store import store_of
 
     return store_of(configuration).overrides()
+
+
+def state(override: Override, night: date) -> str:
+    """Whether an override is in force on a night, or why it is not, in words."""
+    if override.undone is not None:
+        return f"undone by {signed(override.undone)}"
+    return "in force" if override.in_force(night) else f"ended on {override.ends}"
+
+
+def signed(said: Override | Undone) -> str:
+    """Who said it, in which role, when and why."""
+    role = f" ({said.role})" if said.role else ""
+    return f"{said.who}{role} on {said.made_at:%Y-%m-%d %H:%M} UTC: {said.why}"
 
 
 def add(configuration: Configuration, asked: Asked) -> Made:
