@@ -234,11 +234,10 @@ class Store:
 
     @contextmanager
     def _connected(self, *, is_writer: bool) -> Iterator[sa.Connection]:
-        engine = _engine(self.url, is_writer=is_writer)
         try:
             if is_writer and self.file is not None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
-            with engine.begin() as connection:
+            with _engine(self.url, is_writer=is_writer).begin() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError) as problem:
             # The driver's own text may quote the address; only its kind is told.
@@ -248,8 +247,6 @@ class Store:
                 f"The overrides in {self.where} cannot be {doing} ({kind}): see that it is there, whole and within"
                 " reach, then run again; nothing was changed."
             ) from problem
-        finally:
-            engine.dispose()
 
 
 def store_of(configuration: Configuration, environment: Mapping[str, str] = os.environ) -> Store:
