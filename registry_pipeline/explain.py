@@ -6,17 +6,32 @@ tables of keys, rules, weights and counts. What does not: any change to them, an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from registry_pipeline import outcomes
 from registry_pipeline.config import Configuration
-from registry_pipeline.errors import RunFailed
+from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
+from registry_pipeline.tables import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
 
 STATUS_NIGHTS = 7
 """Nights that `registry status` shows: a week."""
+
+MOST_NEIGHBOURS = 12
+"""Pairs with other people's records that are shown: the strongest say what nearly happened."""
+
+FROM_SNAPSHOT = (
+    "patient", "patient_record", "identity_event", "former_record", "moved_record", "needs_attention",
+)  # fmt: skip
+FROM_LINKAGE = ("linked_pair", "person_cluster")
 
 
 @dataclass
@@ -26,55 +41,133 @@ class Explained:
     headline: str
     sections: list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]] = field(default_factory=list)
 
+    def add(self, title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        """One more section; an empty cell is told as an empty text."""
+        self.sections.append((title, columns, [tuple("" if c is None else str(c) for c in row) for row in rows]))
 
-def explain_patient(configuration: Configuration, patient_id: str) -> Explained:
-    """Which records are this person, what joined them field by field, and which rule chose each value.
+
+def explain_patient(configuration: Configuration, asked: str) -> Explained:
+    """Why a person is one person: records, links field by field, who was nearest, what people decided, the id's past.
+
+    Keys, rules, weights, and what people said of overrides; no patient's value.
 
     Args:
         configuration: the deployment.
-        patient_id: an id that is or was in the registry; a joined one leads to the one that lives on.
+        asked: an id that is or was in the registry (a joined one leads to the one that lives on), or a record key.
 
     Raises:
-        BadInput: not an id, or never an id of this registry.
-        RunFailed: nothing has been published yet.
+        BadInput: neither an id nor a record key, or never one of this registry.
+        RunFailed: nothing has been published yet, or the linkage of its night is gone.
     """
-    from registry_pipeline.link import identity
-
     home = Home(configuration.home)
     snapshot = _current(home)
     manifest = read_json(snapshot / "manifest.json")
     night = date.fromisoformat(manifest["night"])
-    connection = connect(home, memory_limit=configuration.deployment.memory_limit)
-    try:
-        for table in ("patient", "patient_record", "identity_event"):
-            connection.execute(
-                f"CREATE TEMP VIEW {table} AS SELECT * FROM {scan(snapshot / f'{table}.parquet')}"  # noqa: S608  # own names and paths
-            )
-        connection.execute(
-            f"CREATE TEMP VIEW linked_pair AS SELECT * FROM {scan(home.linked('linked_pair', night))}"  # noqa: S608  # own path
-        )
-        living = identity.resolve(connection, patient_id)
-        asked = patient_id.strip().lower()
-        explained = Explained(living if living == asked else f"{asked} was joined into {living}")
-        for title, name, columns in _QUESTIONS:
-            answers = connection.execute(load_sql(name), {"patient_id": living}).fetchall()
-            rows = [tuple("" if cell is None else str(cell) for cell in row) for row in answers]
-            explained.sections.append((title, columns, rows))
-        explained.headline += (
-            f": snapshot {manifest['snapshot_id']}, model {manifest['model_version']},"
+    with closing(connect(home, memory_limit=configuration.deployment.memory_limit, macros=False)) as connection:
+        _name_tables(connection, home, snapshot, night)
+        person, headline = _whose(configuration, connection, asked.strip())
+        explained = Explained(
+            f"{headline}: snapshot {manifest['snapshot_id']}, model {manifest['model_version']},"
             f" code {manifest['code']['version']} {manifest['code']['commit'] or ''}".rstrip()
         )
-        return explained
-    finally:
-        connection.close()
+        records = _rows(connection, "explain_records", person)
+        explained.add("Records", ("record", "setting", "extract of", "held by", "probability", "note"), records)
+        _add_links(connection, person, explained)
+        _add_overrides(configuration, {row[0] for row in records}, person, night, explained)
+        for title, name, columns in _QUESTIONS:
+            explained.add(title, columns, _rows(connection, name, person))
+    return explained
 
 
 _QUESTIONS = (
-    ("Records", "explain_records", ("record", "setting", "extract of", "held by", "probability")),
-    ("Links between them", "explain_links", ("record", "record", "decided by", "outcome", "weight", "field by field")),
+    ("Waiting for a decision", "explain_attention", ("reason", "records", "decided by", "weight", "since")),
     ("Values", "explain_values", ("field", "from record", "rule")),
     ("History of the id", "explain_history", ("night", "event", "other id", "why")),
+    ("Records that changed their id", "explain_moves", ("night", "record", "from", "to")),
 )
+_PAIR = ("decided by", "outcome", "by themselves", "weight", "field by field")
+
+
+def _name_tables(connection: duckdb.DuckDBPyConnection, home: Home, snapshot: Path, night: date) -> None:
+    """Views of the snapshot and of its night's linkage; what an older one has not is empty."""
+    files = {table: snapshot / f"{table}.parquet" for table in FROM_SNAPSHOT}
+    for table in FROM_LINKAGE:
+        files[table] = home.linked(table, night)
+        if not files[table].is_file():
+            raise RunFailed(
+                f"{files[table]} is gone, which tells why records were linked: run the night {night} again."
+            )
+    for table, file in files.items():
+        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in TABLES[table].columns)
+        there = f" UNION ALL BY NAME SELECT * FROM {scan(file)}" if file.is_file() else ""  # noqa: S608  # own path
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM (SELECT {columns} LIMIT 0){there}")  # noqa: S608  # as above
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, person: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(load_sql(name), {"patient_id": person, **parameters}).fetchall()
+
+
+def _whose(configuration: Configuration, connection: duckdb.DuckDBPyConnection, asked: str) -> tuple[str, str]:
+    """The patient_id that is to be explained, and how it follows from what was asked."""
+    from registry_pipeline.link import identity
+
+    if ":" in asked:
+        if asked.partition(":")[0] not in configuration.providers:
+            # Not quoted: who mistypes may have written a name or a number.
+            raise BadInput("That is neither a patient_id nor a record key (PROVIDER:local_id) of a provider here.")
+        found = connection.execute(load_sql("explain_person"), {"record_id": asked}).fetchall()
+        if not found:
+            raise BadInput(f"This registry never held a record {asked}: check the provider's code and the local id.")
+        person, is_there = found[0]
+        living = identity.resolve(connection, person)
+        return living, f"{asked} is a record of {living}" if is_there else f"{asked} left; it was a record of {living}"
+    resolved = identity.resolution(connection, asked)
+    headline = resolved.patient_id
+    if resolved.patient_id != resolved.asked:
+        headline = f"{resolved.asked} was joined into {resolved.patient_id}"
+    return resolved.patient_id, headline + (", which is retired: no record is left" if resolved.is_retired else "")
+
+
+def _add_links(connection: duckdb.DuckDBPyConnection, person: str, explained: Explained) -> None:
+    """The links that hold the person together, and the nearest ones that did not hold."""
+    links = _rows(connection, "explain_links", person)
+    told = [(*row[:5], *_weighed(*row[5:])) for row in links]
+    explained.add("Links between them", ("record", "record", *_PAIR), told)
+    near = _rows(connection, "explain_neighbours", person, most=MOST_NEIGHBOURS)
+    told = [(*row[:6], *_weighed(*row[6:9])) for row in near]
+    of = f", {len(near)} of {near[0][-1]:,}" if near and near[0][-1] > len(near) else ""
+    explained.add(f"Nearest records of others{of}", ("record", "other record", "of", *_PAIR), told)
+
+
+def _weighed(weight: float | None, levels: Mapping[str, int], weights: Mapping[str, float]) -> tuple[str, str]:
+    """A pair's weight, and what each comparison that had both sides gave to it; with the prior they add up."""
+    if weight is None:
+        return "", ""
+    told = {name: levels.get(name, -1) for name in weights if levels.get(name, -1) >= 0}
+    named = [f"{name} {_level(name, gamma)} {weights[name]:+.1f}" for name, gamma in told.items()]
+    return f"{weight:.2f}", ", ".join([*named, f"prior {weight - sum(weights.values()):+.1f}"])
+
+
+def _level(comparison: str, gamma: int) -> str:
+    """A level's name; its number where the model's comparisons are not today's."""
+    from registry_pipeline.link.model import COMPARISONS
+
+    levels = next(([level.name for level in each.levels] for each in COMPARISONS if each.name == comparison), [])
+    return levels[-1 - gamma] if gamma < len(levels) else f"level {gamma}"
+
+
+def _add_overrides(
+    configuration: Configuration, records: set[str], person: str, night: date, explained: Explained
+) -> None:
+    """What people decided about these records: in force on the night or not, and who said so, when and why."""
+    from registry_pipeline.link import overrides
+
+    rows = [
+        (each.override_id, each.kind, each.left, each.right, overrides.signed(each), overrides.state(each, night))
+        for each in overrides.all_overrides(configuration)
+        if person in (each.left, each.right) or not records.isdisjoint({*each.left_records, *each.right_records})
+    ]
+    explained.add("Overrides", ("number", "kind", "left", "right", "made by", "state"), rows)
 
 
 def deployment_status(configuration: Configuration) -> Explained:
