@@ -157,6 +157,12 @@ AUDIT: Mapping[str, tuple[Severity, str, str]] = {
 }
 """Every rule of the audit: severity, dimension, reason."""
 
+CARRIED_ON = ("patient_record", "identity_event")
+"""Tables of a snapshot that the next night rests on, of those that the manifest counts."""
+
+BESIDE = ("former_record", "moved_record", "override_pair")
+"""Tables that a snapshot holds for later nights only: no reader is shown them. `override_pair` may be missing."""
+
 AuditTable = Callable[[str, Path], list[CheckOutcome]]
 """Judges one table's file, as `validate.validate_table` does."""
 
@@ -184,10 +190,73 @@ def prior_snapshot(home: Home, night: date) -> Path | None:
     """The published snapshot whose ids a night carries on.
 
     The latest of the night itself or before it; for a back-fill before the first, the earliest later one.
+
+    Raises:
+        RunFailed: that snapshot is damaged; see `refuse_damaged`.
     """
     published = published_snapshots(home)
     earlier = [path for path in published if snapshot_night(path) <= night]
-    return earlier[-1] if earlier else published[0] if published else None
+    prior = earlier[-1] if earlier else published[0] if published else None
+    if prior is not None:
+        refuse_damaged(prior)
+    return prior
+
+
+def refuse_damaged(snapshot: Path) -> None:
+    """Stop before anything is built on a snapshot whose ids cannot be trusted.
+
+    Looked at are the manifest, the crosswalk and the history of ids, which every later night rests on: readable, with
+    as many rows as the manifest says, and of the very bytes that were audited.
+
+    Raises:
+        RunFailed: the first thing that is wrong: which snapshot, which file, and what to do.
+    """
+    manifest = _sound_manifest(snapshot)
+    for table in CARRIED_ON:
+        file = snapshot / f"{table}.parquet"
+        fault = _fault_of(file, manifest["rows"].get(table), manifest["sha256"].get(table))
+        if fault is not None:
+            raise _damaged(snapshot, file.name, fault)
+
+
+def _sound_manifest(snapshot: Path) -> dict[str, Any]:
+    file = snapshot / "manifest.json"
+    if not file.is_file():
+        raise _damaged(snapshot, file.name, "is missing")
+    try:
+        manifest = read_json(file)
+    except (OSError, ValueError) as problem:
+        raise _damaged(snapshot, file.name, "cannot be read as JSON (truncated or damaged)") from problem
+    if not all(isinstance(manifest.get(key), dict) for key in ("rows", "sha256")):
+        raise _damaged(snapshot, file.name, "does not say how many rows the tables have")
+    return manifest
+
+
+def _fault_of(file: Path, rows: int | None, sha256: str | None) -> str | None:
+    """What is wrong with a snapshot's file; None where nothing is."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not file.is_file():
+        return "is missing"
+    try:
+        found = pq.read_metadata(file).num_rows
+    except (OSError, pa.ArrowInvalid):
+        return "cannot be read (truncated or damaged)"
+    if rows is None or found != rows:
+        said = "none" if rows is None else f"{rows:,}"
+        return f"holds {found:,} rows where the manifest says {said}"
+    if sha256 is None or _sha256(file) != sha256:
+        return "is not the file that was published (its digest is another than the manifest's)"
+    return None
+
+
+def _damaged(snapshot: Path, file: str, fault: str) -> RunFailed:
+    return RunFailed(
+        f"The snapshot {snapshot.name} is damaged, so that no night can carry its ids on: {snapshot / file} {fault};"
+        " restore the snapshot from a backup, or move its folder away to carry on from the one before it, and run the"
+        " night again (nothing was changed)."
+    )
 
 
 def find_snapshot(home: Home, snapshot_id: str) -> Snapshot:
@@ -240,11 +309,12 @@ def build_snapshot(
         ) as connection,
     ):
         _name_inputs(connection, home, night, shares)
+        prior = prior_snapshot(home, night)
         rows = _write_people(connection, home, night, folder)
+        rows["needs_attention"] = _write_attention(connection, home, night, folder, prior)
         left_out = {}
         for table in EVENT_TABLES:
             rows[table], left_out[table] = _write_events(connection, home, shares, table, folder)
-        prior = prior_snapshot(home, night)
         # A back-fill before the first night has nothing before it to fall from.
         before = prior if prior is not None and snapshot_night(prior) <= night else None
         checks = audit(connection, folder, before=before, people_fall_at_most=people_fall_at_most)
@@ -328,12 +398,26 @@ def _write_people(connection: duckdb.DuckDBPyConnection, home: Home, night: date
     }
     for step in ("patient_known_as", "patient_about", "patient_survivor"):
         connection.execute(f"DROP TABLE {step}")
-    for table in ("patient_record", "identity_event", "former_record"):
-        shutil.copyfile(home.linked(table, night), folder / f"{table}.parquet")
+    for table in (*CARRIED_ON, *BESIDE):
+        if table != "override_pair" or home.linked(table, night).is_file():
+            shutil.copyfile(home.linked(table, night), folder / f"{table}.parquet")
     for table in ("patient_record", "identity_event"):
         source = scan(folder / f"{table}.parquet")
         rows[table] = int(connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0])  # noqa: S608  # a path of ours
     return rows
+
+
+def _write_attention(
+    connection: duckdb.DuckDBPyConnection, home: Home, night: date, folder: Path, prior: Path | None
+) -> int:
+    """`needs_attention`: as linking left it, with tonight's ids, and with the first night that the prior knows."""
+    linked = home.linked("needs_attention", night)
+    before = prior / "needs_attention.parquet" if prior is not None else None
+    for view, file in (("linked_attention", linked), ("attention_before", before)):
+        source = _source("needs_attention", [file] if file is not None and file.is_file() else [])
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {source}")  # noqa: S608  # names from this module
+    file = folder / "needs_attention.parquet"
+    return write_table(connection, load_sql("needs_attention"), TABLES["needs_attention"], file, {"night": night})
 
 
 def _write_events(
@@ -574,7 +658,9 @@ def open_current(home: Home) -> duckdb.DuckDBPyConnection:
     spill = Path(tempfile.gettempdir()) / f"registry-reader-{uuid.uuid4().hex[:8]}"
     connection = duckdb.connect(config={"temp_directory": str(spill)})
     for table, file in files.items():
-        connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM {scan(file)}')  # noqa: S608  # names from tables.py
+        # A snapshot of an older version may lack a table that came later.
+        source = _source(table, [file] if file.is_file() else [])
+        connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM {source}')  # noqa: S608  # names from tables.py
         described = TABLES[table].one_row_per.replace("'", "''")
         connection.execute(f"COMMENT ON VIEW \"{table}\" IS 'One row per {described}'")
     allowed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files.values())

@@ -458,16 +458,16 @@ is_stale          BOOLEAN  The extract is past its provider's staleness limit
 patient_id        UUID     The id it happened to
 event_type        VARCHAR  created, joined, split, retired, resurrected or overridden
 night             DATE     Night on which it happened
-other_patient_id  UUID     joined: the id that lives on; split: the id it came from; else null
+other_patient_id  UUID     joined: the id that lives on; split, or resurrected by undoing a join: the id it came from; overridden: as in the event that an override decided; else null
 cause             VARCHAR  What caused it, by name
 record_count      INTEGER  Person records under the id after it
 run_id            VARCHAR  Run that did it
 """),
-        _table("moved_record", "move of a person record from one id to another: what resolving a past night and undoing a join rest on", "record_id night", """
+        _table("moved_record", "person record whose id changed on a night, or into whose id others were joined: who was whose before, for undoing a join", "record_id night", """
 record_id         VARCHAR  provider:local_id
-night             DATE     Night on which it moved
-from_patient_id   UUID     Id that it had; null where the record was new
-to_patient_id     UUID     Id that it has from that night on
+night             DATE     Night on which it happened
+from_patient_id   UUID     Id that it had until then
+to_patient_id     UUID     Id that it has from that night on; the same one for a record of the id that lived on in a join
 """),
         _table("former_record", "person record that left, with the last id that it had: its id lives again if it returns", "record_id", """
 record_id         VARCHAR  provider:local_id
@@ -492,7 +492,7 @@ EVENT_TABLES: Mapping[str, str] = {
 }
 """Registry table to the standardised table that it is made from."""
 
-REGISTRY_TABLES: tuple[str, ...] = ("patient", "patient_record", "identity_event", *EVENT_TABLES)
+REGISTRY_TABLES: tuple[str, ...] = ("patient", "patient_record", "identity_event", "needs_attention", *EVENT_TABLES)
 """The tables of a published snapshot."""
 
 

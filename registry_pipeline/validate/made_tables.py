@@ -50,6 +50,10 @@ FACTS: dict[str, dict[str, str]] = {
     "identity_event": {
         "joined_names_the_other": "event_type NOT IN ('joined', 'split') OR other_patient_id IS NOT NULL",
     },
+    "needs_attention": {
+        "names_records": "coalesce(len(record_ids) > 0, false)",
+        "names_people": "coalesce(len(patient_ids) > 0, false)",
+    },
     "activity": {"end_is_after_start": "end_time >= start_time"},
     "patient_activity": {"end_is_after_start": "end_time >= start_time"},
 }

@@ -212,6 +212,13 @@ MADE_GOOD: dict[str, dict[str, str]] = {
         "record_count": "1",
         "run_id": "'run'",
     },
+    "needs_attention": {
+        "attention_id": "'d41d8cd9'",
+        "reason": "'weakest_link_cut'",
+        "record_ids": "['RX1:L1', 'RX2:L1']",
+        "patient_ids": f"[{_ID}::UUID]",
+        "first_night": "'2026-04-01'",
+    },
 }
 for _table in ("activity", "condition", "care_plan", "care_service", "carer"):
     MADE_GOOD[_table] = _EVENT
@@ -252,5 +259,7 @@ MADE_BAD: dict[str, dict[str, str]] = {
     "setting_count_is_possible": {"setting_count": "6"},
     "event_type_is_known": {"event_type": "'renamed'"},
     "joined_names_the_other": {"event_type": "'joined'"},
+    "names_records": {"record_ids": "[]::VARCHAR[]"},
+    "names_people": {"patient_ids": "[]::UUID[]"},
 }
 """Change of a good row, in SQL; a rule that ends in _is_filled is broken by a null, one in _is_unique by the row twice."""

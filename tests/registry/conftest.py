@@ -1,11 +1,13 @@
 """A small care system whose standardised and linked tables the tests write themselves."""
 
-from contextlib import closing
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from registry_pipeline import outcomes, registry
@@ -19,31 +21,33 @@ FIRST_NIGHT = date(2026, 4, 1)
 SETTINGS = {"GP1": "gp", "GP2": "gp", "RX1": "acute", "LA1": "social_care"}
 
 
+@cache
+def _connection():
+    """One for all of a process: opening and closing one costs more than what most tests ask of it."""
+    import duckdb
+
+    return duckdb.connect(config={"threads": 1})
+
+
 def write_rows(table: str, path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows given in part: columns that are not given are null."""
-    import duckdb
     import pyarrow as pa
 
     columns = TABLES[table].columns
     given = {name for row in rows for name in row}
     assert given <= {c.name for c in columns}, given - {c.name for c in columns}
-    with closing(duckdb.connect()) as connection:
-        if rows:
-            connection.register(
-                "given", pa.Table.from_pylist([{name: row.get(name) for name in given} for row in rows])
-            )
-        source = "given" if rows else "(SELECT 1 LIMIT 0)"
-        select = ", ".join(f'"{c.name}"' if c.name in given else f'NULL AS "{c.name}"' for c in columns)
-        write_table(connection, f"SELECT {select} FROM {source}", TABLES[table], path)
+    connection = _connection()
+    if rows:
+        connection.register("given", pa.Table.from_pylist([{name: row.get(name) for name in given} for row in rows]))
+    source = "given" if rows else "(SELECT 1 LIMIT 0)"
+    select = ", ".join(f'"{c.name}"' if c.name in given else f'NULL AS "{c.name}"' for c in columns)
+    write_table(connection, f"SELECT {select} FROM {source}", TABLES[table], path)
 
 
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query over one Parquet file, known as `t`."""
-    import duckdb
-
-    with closing(duckdb.connect()) as connection:
-        connection.execute(f"CREATE VIEW t AS SELECT * FROM read_parquet('{path}')")
-        return connection.execute(sql).fetchall()
+    _connection().execute(f"CREATE OR REPLACE VIEW t AS SELECT * FROM read_parquet('{path}')")
+    return _connection().execute(sql).fetchall()
 
 
 @dataclass
@@ -173,10 +177,30 @@ class CareSystem:
         n = len(list(self.home.snapshots.glob(f"{night}.*"))) + 1
         folder = self.home.snapshot(f"{night}.{n}")
         folder.mkdir(parents=True)
-        for table in ("patient_record", "identity_event", "former_record"):
-            (folder / f"{table}.parquet").write_bytes(self.home.linked(table, night).read_bytes())
+        manifest: dict[str, dict[str, Any]] = {"rows": {}, "sha256": {}}
+        for table in (*registry.CARRIED_ON, *registry.BESIDE):
+            if self.home.linked(table, night).is_file():
+                content = self.home.linked(table, night).read_bytes()
+                (folder / f"{table}.parquet").write_bytes(content)
+                manifest["rows"][table] = pq.read_metadata(folder / f"{table}.parquet").num_rows
+                manifest["sha256"][table] = hashlib.sha256(content).hexdigest()
+        write_json(folder / "manifest.json", manifest)
         write_json(folder / "published.json", {})
         return folder
+
+    def overrides(self, night: date, *pairs: tuple[int, str, str, str]) -> None:
+        """Overrides in force on a night: number, kind, and the two records; without any, the file of an empty store."""
+        rows = [
+            {"override_id": n, "kind": kind, "record_id_l": min(a, b), "record_id_r": max(a, b)}
+            for n, kind, a, b in pairs
+        ]
+        write_rows("override_pair", self.home.linked("override_pair", night), rows)
+
+    def live(self, number: int, people: dict[str, list[str]], *overrides: tuple[int, str, str, str]) -> Path:
+        """A night: who is who, and the overrides in force; returns the folder that holds its ids."""
+        self.people(self.night(number), people)
+        self.overrides(self.night(number), *overrides)
+        return self.carry_ids(self.night(number))
 
     def ids(self, folder: Path) -> dict[str, str]:
         """Record key to patient_id."""
