@@ -83,7 +83,7 @@ _QUESTIONS = (
     ("Waiting for a decision", "explain_attention", ("reason", "records", "decided by", "weight", "since")),
     ("Values", "explain_values", ("field", "from record", "rule")),
     ("History of the id", "explain_history", ("night", "event", "other id", "why")),
-    ("Records that changed their id", "explain_moves", ("night", "record", "from", "to")),
+    ("Moves from id to id", "explain_moves", ("night", "record", "from", "to")),
 )
 _PAIR = ("decided by", "outcome", "by themselves", "weight", "field by field")
 
