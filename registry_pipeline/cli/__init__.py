@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -44,6 +44,11 @@ ConfigFolder = Annotated[
 ]
 Night = Annotated[str, typer.Option("--night", help="The night, as YYYY-MM-DD.")]
 DEFAULT_CONFIG = Path()
+
+WORDS = ("state", "why", "rule", "made by", "field by field", "note", "decided by", "outcome", "by themselves")
+"""Columns of tables that hold words; figures stand to the right."""
+KEYS = ("record", "other record", "of", "left", "right", "from", "to", "other id")
+"""Columns of tables that hold keys and ids, which are to be copied whole."""
 
 
 def main() -> None:
@@ -141,33 +146,20 @@ def train(night: Night, config: ConfigFolder = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def evaluate(
-    night: Night,
-    truth: Annotated[Path, typer.Option("--truth", help="Parquet or CSV with provider, local_id and person_id.")],
-    config: ConfigFolder = DEFAULT_CONFIG,
-) -> None:
-    """Compare a linked night with a truth: precision, recall, and where they were lost."""
-    from registry_pipeline import link
-
-    configuration, on = load_configuration(config), _night(night)
-    if not truth.is_file():
-        raise BadInput(f"There is no truth file {truth}.")
-    evaluation = link.evaluate(configuration, on, truth)
-    table = _table(f"Linkage of {on} against {truth.name}", "figure", "value")
-    for name, value in evaluation.figures().items():
-        table.add_row(name, f"{value:.4%}" if isinstance(value, float) else f"{value:,}")
-    _show(table)
-
-
-@app.command()
 def explain(
-    patient_id: Annotated[str, typer.Argument(help="A patient_id, also one that was joined into another.")],
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATIENT_ID",
+            help="A patient_id, also a joined or retired one, or a record key (PROVIDER:local_id).",
+        ),
+    ],
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
-    """Why a person is one person: records, links field by field, and which rule chose each value."""
+    """Why a person is one person: records, links field by field, nearest others, overrides, origin of each value."""
     from registry_pipeline.explain import explain_patient
 
-    _print_explained(explain_patient(load_configuration(config), patient_id))
+    _print_explained(explain_patient(load_configuration(config), asked))
 
 
 @app.command()
@@ -315,12 +307,17 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
 
 
 def _print_explained(explained: Explained) -> None:
+    from rich.text import Text
+
     _say(explained.headline)
     for title, columns, rows in explained.sections:
         table = _table(title, *columns)
         for row in rows:
-            table.add_row(*row)
-        _show(table)
+            table.add_row(*map(Text, row))  # what people wrote is no markup
+        if rows:
+            _show(table)
+        else:
+            _say(f"{title}: none")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -329,7 +326,8 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 or column in ("state", "why", "rule") else "right")
+        justify: Literal["left", "right"] = "left" if number == 0 or column in WORDS else "right"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in KEYS)
     return table
 
 
@@ -345,6 +343,6 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-from registry_pipeline.cli import override  # noqa: E402  # it is made of what stands above
+from registry_pipeline.cli import evaluate, override  # noqa: E402, F401  # they are made of what stands above
 
 app.add_typer(override.app, name="override")

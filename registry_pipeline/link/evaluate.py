@@ -1,43 +1,158 @@
-"""How well a night was linked, measured against a known truth.
+"""How well a night was linked, measured against a known truth or against labelled pairs.
 
-What belongs here: pairwise precision and recall of the clusters, where pairs were lost (blocking, score, cut) and
-which decision made the false ones. What does not: anything that a night's run uses; the truth is read here only.
+What belongs here: precision and recall of pairs and of clusters (B-cubed), mixed clusters and split people, blocking
+recall, each for everybody and by group, where pairs were lost and which decision made the false ones, and how good
+weights and probabilities are. What does not: anything that a night's run uses (the truth is read here only), estimates
+without a truth (`estimate`), reading people's files (`truth_files`), and intervals (`intervals`).
+
+Figures are counted at records, not at pairs: each record has so many records of its person, so many in its cluster and
+so many in both, and their sums are the pairs. The work stays in proportion to the records, however large a cluster is,
+and every group of records has its own figures: a pair of two groups counts in each for the record that it has there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from registry_pipeline.config import Configuration
-from registry_pipeline.errors import BadInput, RunFailed
-from registry_pipeline.link import match
-from registry_pipeline.outcomes import shares_of_night
+from registry_pipeline.errors import BadInput
+from registry_pipeline.link import truth_files
+from registry_pipeline.link.block import block
+from registry_pipeline.link.intervals import (
+    Gap,
+    Measured,
+    Units,
+    f1_of_units,
+    independent_share,
+    largest_gap,
+    share_of_units,
+    units_of,
+)
+from registry_pipeline.link.model import CANDIDATE_RULES, POSSIBLE_MATCH_WEIGHT, load_model
+from registry_pipeline.link.records import load_records, run_script
+from registry_pipeline.outcomes import Share, shares_of_night
 from registry_pipeline.storage import Home, connect, load_sql, scan
 
 if TYPE_CHECKING:
     import duckdb
 
-PERSON_COLUMNS = ("person_id", "true_id")
-"""What the truth may call the person; the first that is there is taken."""
+RECORD_GROUPS = ("setting", "provider", "age_band", "sex", "ethnicity", "deprivation_decile", "nhs_number")
+"""What figures are told by: columns of `judged_record`. Age, sex, ethnicity and deprivation are the person's."""
+
+PAIR_GROUPS = {"settings": "setting", "nhs_numbers": "nhs_number"}
+"""What pairs are told by: the value at both of their records."""
+
+COMPARED_GROUPS = ("ethnicity", "deprivation_decile")
+"""Groups of people between which the largest gap in recall is told."""
+
+NOT_KNOWN = "not known"
+
+FEWEST_PEOPLE_TO_COMPARE = 200
+"""A group with fewer people of two records or more is shown and not compared: at a recall of 0.995 the interval of 200
+people is two percentage points wide, twice the gap that is to be found."""
+
+PER = 100_000
+
+CURVE_STEP = 0.5
+"""Match weight between two points of the precision-recall curve: half a bit moves the odds by two fifths."""
+
+PROBABILITY_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+"""Where bins of the reported probability begin; the last ends at 1."""
+
+_ENDS = ("true", "joined", "both", "blocked", "records", "precision_sum", "recall_sum")
+_PAIRS = ("true", "joined", "both", "blocked")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The figures of one group.
+
+    Attributes:
+        by: what it is a group of; a name of RECORD_GROUPS or PAIR_GROUPS, or "everybody".
+        records, people, clusters: that have a record in the group; 0 where pairs are the group's members.
+        people_met_again: people with two records or more, of which one at least is in the group.
+        true_pairs, joined_pairs, true_joined_pairs, candidate_true_pairs: pairs; a pair with one record in the group
+            counts half.
+        measures: name of the measure to its figure; None where there is nothing to count it on.
+    """
+
+    by: str
+    name: str
+    records: int
+    people: int
+    people_met_again: int
+    clusters: int
+    true_pairs: float
+    joined_pairs: float
+    true_joined_pairs: float
+    candidate_true_pairs: float
+    measures: Mapping[str, Measured | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """The group for a JSON file."""
+        counts = {
+            name: getattr(self, name)
+            for name in ("records", "people", "people_met_again", "clusters", "true_pairs", "joined_pairs",
+                         "true_joined_pairs", "candidate_true_pairs")
+        }  # fmt: skip
+        return {"by": self.by, "group": self.name, **counts, **_measures_as_json(self.measures)}
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Precision and recall if every kept pair of at least this weight were joined, and no other."""
+
+    weight: float
+    precision: float
+    recall: float
+    true_pairs: int
+    false_pairs: int
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Kept pairs whose reported probability lies in a bin: what was reported on average, and what share is true."""
+
+    low: float
+    high: float
+    pairs: int
+    reported: float
+    true_share: Measured
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Pairs of person records, counted against the truth.
+    """A linked night, measured.
 
     Attributes:
+        against: "truth" (whose person each record is) or "labels" (pairs that somebody judged).
+        night, model_version: what was measured.
+        records, people: that the truth and the night both know.
         true_pairs: pairs of records of one person.
-        joined_pairs: pairs that the clusters join.
+        joined_pairs: pairs that the clusters join; of labelled pairs, those.
         true_joined_pairs: pairs that are both.
         candidate_true_pairs: true pairs that were compared at all (by a blocking rule, a number or a merge).
         by_decision: what decided a pair that was judged a match, and its true and false pairs.
         by_settings: settings of the two records ("gp + acute"), and true, joined and true joined pairs.
+        measures: name to figure, of everybody.
+        groups: the same by group.
+        gaps: of recall, for each of COMPARED_GROUPS that is known.
+        missed: where true pairs were lost, to how many.
+        false: what made false pairs, to how many.
+        first_rule: blocking rule to the true pairs that it was the first to find.
+        curve: over match weights, the highest first.
+        thresholds: name to match weight.
+        reliability: bins of the reported probability.
+        notes: what a reader has to know of the input.
     """
 
+    against: Literal["truth", "labels"]
+    night: date
+    model_version: str
     records: int
     people: int
     true_pairs: int
@@ -46,6 +161,16 @@ class Evaluation:
     candidate_true_pairs: int
     by_decision: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     by_settings: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    measures: Mapping[str, Measured | None] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    gaps: Mapping[str, Gap | None] = field(default_factory=dict)
+    missed: Mapping[str, int] = field(default_factory=dict)
+    false: Mapping[str, int] = field(default_factory=dict)
+    first_rule: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[CurvePoint, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    reliability: tuple[ReliabilityBin, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def precision(self) -> float:
@@ -72,6 +197,13 @@ class Evaluation:
         """True pairs that were not joined."""
         return self.true_pairs - self.true_joined_pairs
 
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error: how far the reported probability is off, over bins weighted by their pairs."""
+        pairs = sum(b.pairs for b in self.reliability)
+        off = sum(b.pairs * abs(b.reported - b.true_share.value) for b in self.reliability)
+        return off / pairs if pairs else None
+
     def figures(self) -> dict[str, float | int]:
         """The figures by name: shares are floats, counts are integers."""
         made: dict[str, float | int] = {
@@ -94,74 +226,414 @@ class Evaluation:
                 made[f"{settings}: recall"] = both / true
         return made
 
+    def as_json(self) -> dict[str, Any]:
+        """Everything that was measured; counts, shares and names only."""
+        return {
+            "against": self.against,
+            "night": self.night.isoformat(),
+            "model_version": self.model_version,
+            "notes": list(self.notes),
+            "counts": {
+                name: getattr(self, name)
+                for name in ("records", "people", "true_pairs", "joined_pairs", "true_joined_pairs",
+                             "candidate_true_pairs", "false_pairs", "missed_pairs")
+            },
+            "measures": _measures_as_json(self.measures),
+            "groups": [group.as_json() for group in self.groups],
+            "gaps_in_recall": {
+                by: gap.as_json() if gap else NOT_KNOWN for by, gap in self.gaps.items()
+            },
+            "fewest_people_to_compare": FEWEST_PEOPLE_TO_COMPARE,
+            "missed_pairs": dict(self.missed),
+            "false_pairs": dict(self.false),
+            "decided_by": {name: {"true": t, "false": f} for name, (t, f) in self.by_decision.items()},
+            "true_pairs_by_first_blocking_rule": dict(self.first_rule),
+            "curve": [vars(point) for point in self.curve],
+            "thresholds": dict(self.thresholds),
+            "reliability": [
+                {"from": b.low, "to": b.high, "pairs": b.pairs, "reported": b.reported, "true": b.true_share.as_json()}
+                for b in self.reliability
+            ],
+            "expected_calibration_error": self.calibration_error,
+        }  # fmt: skip
 
-def evaluate(configuration: Configuration, night: date, truth: Path) -> Evaluation:
-    """Compare a linked night with a truth.
+
+def _measures_as_json(measures: Mapping[str, Measured | None]) -> dict[str, Any]:
+    return {name: found.as_json() if found else None for name, found in measures.items()}
+
+
+def evaluate(configuration: Configuration, night: date, truth: Path, *, people: Path | None = None) -> Evaluation:
+    """Compare a linked night with a truth or with labelled pairs.
 
     Args:
         configuration: of the deployment.
         night: a night that has been linked.
-        truth: Parquet or CSV with provider, local_id and person_id (or true_id).
+        truth: Parquet or CSV with provider, local_id and person_id (or true_id); or labelled pairs with record_id_l,
+            record_id_r and is_match.
+        people: Parquet or CSV with person_id and any of sex, birth_date, ethnicity, deprivation_decile; None looks for
+            `person.parquet` beside the truth. Without one, groups come from the person records.
 
     Raises:
-        BadInput: the truth cannot be read or lacks a column.
-        RunFailed: the night is not linked.
+        BadInput: the night is not linked; a file cannot be read, lacks a column, contradicts itself, or has other keys.
+        RunFailed: no provider's person records count for the night.
     """
     home = Home(configuration.home)
-    clusters, pairs = home.linked("person_cluster", night), home.linked("linked_pair", night)
-    if not clusters.is_file() or not pairs.is_file():
-        raise RunFailed(f"The night {night} is not linked yet: run it first.")
+    refuse_unlinked(home, night)
     connection = connect(
         home, memory_limit=configuration.deployment.memory_limit, threads=configuration.deployment.threads
     )
     try:
-        _load_truth(connection, truth)
-        connection.execute(f"CREATE TEMP VIEW person_cluster AS SELECT * FROM {scan(clusters)}")  # noqa: S608
-        connection.execute(f"CREATE TEMP VIEW linked_pair AS SELECT * FROM {scan(pairs)}")  # noqa: S608
-        match.load_records(connection, home, shares_of_night(configuration, night))
-        match.block(connection)
-        return _counted(connection)
+        shares = shares_of_night(configuration, night)
+        load_night(connection, home, night, shares)
+        against = truth_files.read_truth(connection, truth)
+        notes, from_people = _load_people(connection, truth, people, against)
+        load_records(connection, home, shares)
+        block(connection)
+        bound = {"night": night, "from_people": list(from_people)}
+        counted = _Labels(connection, bound) if against == "labels" else _Truth(connection, bound)
+        return counted.evaluation(configuration, night, notes)
     finally:
         connection.close()
 
 
-def _load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:
-    import duckdb
+def refuse_unlinked(home: Home, night: date) -> None:
+    """Refuse a night without links.
 
-    place = str(truth).replace("'", "''")
-    reader = "read_csv" if ".csv" in truth.suffixes else "read_parquet"
-    extra = ", all_varchar = true" if reader == "read_csv" else ""
-    try:
-        relation = connection.sql(f"SELECT * FROM {reader}('{place}'{extra})")  # noqa: S608  # a quoted path
-    except duckdb.Error as problem:
-        raise BadInput(f"The truth file {truth} cannot be read as Parquet or CSV.") from problem
-    person = next((c for c in PERSON_COLUMNS if c in relation.columns), None)
-    if person is None or not {"provider", "local_id"} <= set(relation.columns):
-        raise BadInput(f"The truth file {truth} needs the columns provider, local_id and person_id.")
+    Raises:
+        BadInput: it is not linked.
+    """
+    if not all(home.linked(table, night).is_file() for table in ("person_cluster", "linked_pair")):
+        raise BadInput(f"The night {night} is not linked in {home.root}: run it first, or name another as --night.")
+
+
+def load_night(connection: duckdb.DuckDBPyConnection, home: Home, night: date, shares: Sequence[Share]) -> None:
+    """Make the views `person_cluster` and `linked_pair` and the table `night_record` of a linked night."""
+    for table in ("person_cluster", "linked_pair"):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM {scan(home.linked(table, night))}"  # noqa: S608
+        )
+    files = [home.staged("person_record", s.provider.provider, s.night) for s in shares if s.feed == "patient"]
+    # Without a share there is nothing to scan, and `load_records` says so in its own words.
+    source = scan(files) if files else "(SELECT record_id, NULL AS provider, NULL AS setting, NULL AS sex,"
+    if not files:
+        source += " NULL::DATE AS birth_date, NULL AS ethnicity, NULL AS nhs_number, false AS is_sensitive"
+        source += " FROM person_cluster)"
     connection.execute(
-        "CREATE TEMP TABLE truth AS SELECT DISTINCT provider || ':' || local_id AS record_id,"  # noqa: S608
-        f" {person}::VARCHAR AS person FROM {reader}('{place}'{extra}) WHERE {person} IS NOT NULL"
+        "CREATE OR REPLACE TEMP TABLE night_record AS SELECT record_id, provider, setting, sex, birth_date, ethnicity,"  # noqa: S608
+        f" nhs_number IS NOT NULL AS has_number, coalesce(is_sensitive, false) AS is_sensitive FROM {source}"
     )
+    connection.execute(load_sql("evaluate_groups"))
 
 
-def _counted(connection: duckdb.DuckDBPyConnection) -> Evaluation:
-    match.run_script(connection, "link_evaluate", {})
-    totals = [int(total or 0) for total in connection.execute(load_sql("link_evaluate_totals")).fetchall()[0]]
-    decisions = connection.execute(
-        "SELECT decided_by, count(*) FILTER (is_true), count(*) FILTER (NOT is_true) FROM judged_match"
-        " GROUP BY decided_by ORDER BY decided_by"
-    ).fetchall()
-    settings = connection.execute(
-        "SELECT settings, sum(is_true::INTEGER), sum(is_joined::INTEGER), sum((is_true AND is_joined)::INTEGER)"
-        " FROM pair_of_settings GROUP BY settings ORDER BY settings"
-    ).fetchall()
-    return Evaluation(
-        records=totals[0],
-        people=totals[1],
-        true_pairs=totals[2],
-        joined_pairs=totals[3],
-        true_joined_pairs=totals[4],
-        candidate_true_pairs=totals[5],
-        by_decision={name: (true, false) for name, true, false in decisions},
-        by_settings={name: (int(true), int(joined), int(both)) for name, true, joined, both in settings},
+def _load_people(
+    connection: duckdb.DuckDBPyConnection, truth: Path, people: Path | None, against: str
+) -> tuple[list[str], tuple[str, ...]]:
+    """Make `known_person`; returns notes for the reader, and what the people file says of a person."""
+    truth_files.no_people(connection)
+    beside = truth.with_name("person.parquet")
+    if against == "labels":
+        if people is not None:
+            raise BadInput(f"{truth} holds labelled pairs, which know no person: leave out --people {people}.")
+        return ["Groups are those of the person records; deprivation is not known."], ()
+    found = people or (beside if beside.is_file() and beside != truth else None)
+    if found is None:
+        return ["Groups are those of the person records; deprivation is not known."], ()
+    columns = truth_files.read_people(connection, found)
+    known, persons = connection.execute(
+        "SELECT count(*) FILTER (person IN (SELECT person FROM known_person)), count(*)"
+        " FROM (SELECT DISTINCT person FROM truth)"
+    ).fetchall()[0]
+    if not known:
+        raise BadInput(f"The people file {found} knows none of the {persons:,} people of {truth}: its ids are others.")
+    note = f"Groups are those of {found.name} ({known:,} of {persons:,} people are in it)."
+    return [note], columns
+
+
+class _Truth:
+    """Counts of a night against a truth."""
+
+    units_sql, pair_units_sql, losses_sql, scored_sql = (
+        "evaluate_units", "evaluate_pair_units", "evaluate_losses", "evaluate_scored",
+    )  # fmt: skip
+    against: Literal["truth", "labels"] = "truth"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._prepare(bound)
+        run_script(connection, self.scored_sql, {})
+
+    def _prepare(self, bound: Mapping[str, Any]) -> None:
+        connection = self._connection
+        run_script(connection, "evaluate_records", bound)
+        mixed = "SELECT DISTINCT person_key, cluster_key FROM judged_record WHERE n_both < n_cluster"
+        tie_units(connection, connection.execute(mixed).fetchall())
+        run_script(connection, "evaluate_blocked", {})
+
+    def _units(self, by: str) -> dict[str, Units]:
+        """Group to its units, with pairs counted at both records."""
+        rows = self._connection.execute(load_sql(self.units_sql).replace("/* by */", by)).fetchall()
+        return _by_group(rows, _ENDS)
+
+    def _pair_units(self, by: str) -> dict[str, Units]:
+        rows = self._connection.execute(load_sql(self.pair_units_sql).replace("/* by */", by)).fetchall()
+        return _by_group(rows, _PAIRS)
+
+    def _sizes(self, by: str) -> dict[str, tuple[int, ...]]:
+        """Group to people, people met again, split people, clusters and mixed clusters."""
+        rows = self._connection.execute(load_sql("evaluate_sizes").replace("/* by */", by)).fetchall()
+        return {name: tuple(counts) for name, *counts in rows}
+
+    def _people(self) -> int:
+        return int(self._connection.execute("SELECT count(DISTINCT person_key) FROM judged_record").fetchall()[0][0])
+
+    def evaluation(self, configuration: Configuration, night: date, notes: Sequence[str]) -> Evaluation:
+        """Everything, counted."""
+        everybody = self._units("'everybody'").get("everybody", units_of(_ENDS, []))
+        by_group = {by: self._units(by) for by in RECORD_GROUPS}
+        groups = [
+            _record_group(by, name, units, sizes.get(name, (0, 0, 0, 0, 0)))
+            for by in RECORD_GROUPS
+            for sizes in [self._sizes(by)]
+            for name, units in sorted(by_group[by].items())
+        ]
+        pairs = {by: self._pair_units(column) for by, column in PAIR_GROUPS.items()}
+        groups += [_pair_group(by, name, units) for by in PAIR_GROUPS for name, units in sorted(pairs[by].items())]
+        whole = _record_group(
+            "everybody", "everybody", everybody, self._sizes("'everybody'").get("everybody", (0,) * 5)
+        )
+        counts = {name: round(everybody.total(name) / 2) for name in _PAIRS}
+        missed, false, decided = self._losses(counts)
+        model_version, thresholds = _thresholds(self._connection, configuration)
+        return Evaluation(
+            against=self.against,
+            night=night,
+            model_version=model_version,
+            records=self._records(),
+            people=self._people(),
+            true_pairs=counts["true"],
+            joined_pairs=counts["joined"],
+            true_joined_pairs=counts["both"],
+            candidate_true_pairs=counts["blocked"],
+            by_decision=decided,
+            by_settings={
+                name: (int(u.total("true")), int(u.total("joined")), int(u.total("both")))
+                for name, u in sorted(pairs["settings"].items())
+            },
+            measures=whole.measures,
+            groups=tuple(groups),
+            gaps={by: _gap_in_recall(by_group[by], [g for g in groups if g.by == by]) for by in COMPARED_GROUPS},
+            missed=missed,
+            false=false,
+            first_rule=self._first_rule(),
+            curve=_curve(self._connection, counts["true"]),
+            thresholds=thresholds,
+            reliability=_reliability(self._connection),
+            notes=(*notes, *self._notes()),
+        )
+
+    def _records(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM judged_record").fetchall()[0][0])
+
+    def _notes(self) -> list[str]:
+        keys, night = self._connection.execute(
+            "SELECT (SELECT count(*) FROM truth), (SELECT count(*) FROM person_cluster)"
+        ).fetchall()[0]
+        both = self._records()
+        return [f"{both:,} records are in both: of {keys:,} in the truth and {night:,} of the night."]
+
+    def _first_rule(self) -> dict[str, int]:
+        rows = self._connection.execute(
+            "SELECT rule, count(*) FROM true_candidate GROUP BY rule ORDER BY rule"
+        ).fetchall()
+        return {CANDIDATE_RULES[rule]: int(pairs) for rule, pairs in rows}
+
+    def _losses(self, counts: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[int, int]]]:
+        """Missed pairs by where, false pairs by what made them, and matches by what decided with true and false."""
+        rows = self._connection.execute(load_sql(self.losses_sql)).fetchall()
+        missed = {_where_missed(outcome, by): n for kind, outcome, by, n in rows if kind == "missed"}
+        false = {_what_joined(outcome, by): n for kind, outcome, by, n in rows if kind == "false"}
+        never = counts["true"] - counts["both"] - sum(missed.values())
+        through = counts["joined"] - counts["both"] - sum(false.values())
+        if never:
+            missed["never compared: no blocking rule brought the two together"] = never
+        if through:
+            false["joined through other records, never compared or far below the weight that is kept"] = through
+        true_by = {by: n for kind, _, by, n in rows if kind == "decided true"}
+        false_by = {by: n for kind, _, by, n in rows if kind == "decided false"}
+        decided = {by: (true_by.get(by, 0), false_by.get(by, 0)) for by in sorted(true_by | false_by)}
+        return _largest_first(missed), _largest_first(false), decided
+
+
+class _Labels(_Truth):
+    """Counts of a night against labelled pairs: of clusters and people they say nothing."""
+
+    units_sql, pair_units_sql, losses_sql, scored_sql = (
+        "evaluate_label_units", "evaluate_label_pair_units", "evaluate_label_losses", "evaluate_label_scored",
+    )  # fmt: skip
+    against = "labels"
+
+    def _prepare(self, bound: Mapping[str, Any]) -> None:
+        connection = self._connection
+        run_script(connection, "evaluate_labels", bound)
+        tied = (
+            "SELECT person_key, cluster_key FROM judged_record"
+            " UNION ALL SELECT key_l, key_r FROM judged_label WHERE is_true"
+        )
+        tie_units(connection, connection.execute(tied).fetchall())
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE true_candidate AS SELECT candidate_pair.id_l, candidate_pair.id_r, rule"
+            " FROM candidate_pair INNER JOIN judged_label"
+            " ON candidate_pair.id_l = least(judged_label.id_l, judged_label.id_r)"
+            " AND candidate_pair.id_r = greatest(judged_label.id_l, judged_label.id_r) WHERE is_true"
+        )
+
+    def _sizes(self, by: str) -> dict[str, tuple[int, ...]]:  # noqa: ARG002  # labels know no people and no clusters
+        return {}
+
+    def _people(self) -> int:
+        return 0
+
+    def _notes(self) -> list[str]:
+        judged = self._connection.execute("SELECT count(*) FROM judged_label").fetchall()[0][0]
+        return [
+            f"{judged:,} labelled pairs; they say nothing of whole clusters or people, nor of pairs without a label."
+        ]
+
+
+def tie_units(connection: duckdb.DuckDBPyConnection, ties: Iterable[tuple[int, int]]) -> None:
+    """Make `mixed_unit` (person_key, unit): people who share a cluster, directly or through others, are one unit.
+
+    Args:
+        connection: where the table goes.
+        ties: keys of a person and of a cluster (or of two people).
+    """
+    import pyarrow as pa
+
+    root: dict[int, int] = {}
+
+    def top(key: int) -> int:
+        while root.setdefault(key, key) != key:
+            root[key] = root[root[key]]
+            key = root[key]
+        return key
+
+    for left, right in ties:
+        a, b = top(left), top(right)
+        root[max(a, b)] = min(a, b)
+    keys = list(root)
+    table = pa.table(
+        {
+            "person_key": pa.array(keys, pa.uint64()),
+            "unit": pa.array([top(key) for key in keys], pa.uint64()),
+        }
     )
+    connection.register("tied_rows", table)
+    connection.execute("CREATE OR REPLACE TEMP TABLE mixed_unit AS SELECT * FROM tied_rows")
+    connection.unregister("tied_rows")
+
+
+def _by_group(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, Units]:
+    found: dict[str, list[Sequence[float]]] = {}
+    for name, *counts in rows:
+        found.setdefault(name, []).append(counts)
+    return {name: units_of(names, counted) for name, counted in found.items()}
+
+
+def _record_group(by: str, name: str, units: Units, sizes: Sequence[int]) -> Group:
+    people, met_again, split, clusters, mixed = sizes
+    counted = _pair_counts(units, counted=2.0)
+    bcubed = (("precision_sum", "records"), ("recall_sum", "records"))
+    measures = _pair_measures(units, counted=2.0) | {
+        "bcubed_precision": share_of_units(units, *bcubed[0]),
+        "bcubed_recall": share_of_units(units, *bcubed[1]),
+        "bcubed_f1": f1_of_units(units, *bcubed),
+        "mixed_clusters_per_100000": independent_share(mixed, clusters, per=PER),
+        "split_people_per_100000": independent_share(split, people, per=PER),
+    }
+    return Group(by, name, int(units.total("records")), people, met_again, clusters, *counted, measures)
+
+
+def _pair_group(by: str, name: str, units: Units) -> Group:
+    counted = _pair_counts(units, counted=1.0)
+    return Group(by, name, 0, 0, 0, 0, *counted, _pair_measures(units, counted=1.0))
+
+
+def _pair_counts(units: Units, *, counted: float) -> tuple[float, float, float, float]:
+    true, joined, both, blocked = (units.total(name) / counted for name in _PAIRS)
+    return true, joined, both, blocked
+
+
+def _pair_measures(units: Units, *, counted: float) -> dict[str, Measured | None]:
+    return {
+        "precision": share_of_units(units, "both", "joined", counted=counted),
+        "recall": share_of_units(units, "both", "true", counted=counted),
+        "f1": f1_of_units(units, ("both", "joined"), ("both", "true"), counted=counted),
+        "blocking_recall": share_of_units(units, "blocked", "true", counted=counted),
+    }
+
+
+def _gap_in_recall(units: Mapping[str, Units], groups: Sequence[Group]) -> Gap | None:
+    known = [g for g in groups if g.name != NOT_KNOWN and g.true_pairs]
+    compared = [g.name for g in known if (g.people_met_again or g.true_pairs) >= FEWEST_PEOPLE_TO_COMPARE]
+    left_out = [g.name for g in known if g.name not in compared]
+    return largest_gap({name: units[name] for name in compared}, "both", "true", left_out)
+
+
+def _where_missed(outcome: str, decided_by: str | None) -> str:
+    if outcome == "not kept":
+        return "compared: weight too low to be kept"
+    if outcome == "match":
+        return f"judged a match by {decided_by}, then cut out of the group"
+    return f"judged {outcome.replace('_', ' ')} by {decided_by}"
+
+
+def _what_joined(outcome: str, decided_by: str) -> str:
+    if outcome == "match":
+        return f"judged a match by {decided_by}"
+    return f"joined through other records, itself judged {outcome.replace('_', ' ')} by {decided_by}"
+
+
+def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _thresholds(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> tuple[str, dict[str, float]]:
+    """The version of the model that scored, and its thresholds; without its file only what stands in code."""
+    version = connection.execute("SELECT max(model_version) FROM linked_pair").fetchall()[0][0]
+    thresholds = {"possible match": POSSIBLE_MATCH_WEIGHT}
+    file = configuration.models / f"{version}.json"
+    if file.is_file():
+        try:
+            thresholds["match"] = load_model(file).match_weight
+        except BadInput:  # an older code's model: the night's links stand, only its threshold cannot be told any more
+            return str(version), thresholds
+    return str(version), thresholds
+
+
+def _curve(connection: duckdb.DuckDBPyConnection, true_pairs: int) -> tuple[CurvePoint, ...]:
+    points, true, false = [], 0, 0
+    for weight, more_true, more_false in connection.execute(
+        load_sql("evaluate_curve"), {"step": CURVE_STEP}
+    ).fetchall():
+        true, false = true + more_true, false + more_false
+        recall = true / true_pairs if true_pairs else 1.0
+        points.append(CurvePoint(float(weight), true / (true + false), recall, true, false))
+    return tuple(points)
+
+
+def _reliability(connection: duckdb.DuckDBPyConnection) -> tuple[ReliabilityBin, ...]:
+    rows = connection.execute(load_sql("evaluate_reliability"), {"edges": list(PROBABILITY_EDGES)}).fetchall()
+    bins = []
+    for number in sorted({row[0] for row in rows}):
+        counted = [row[1:] for row in rows if row[0] == number]
+        units = units_of(("pairs", "true"), [row[:3] for row in counted])
+        pairs = units.total("pairs")
+        share = share_of_units(units, "true", "pairs")
+        if share is not None:
+            high = PROBABILITY_EDGES[number] if number < len(PROBABILITY_EDGES) else 1.0
+            reported = sum(row[3] for row in counted) / pairs
+            bins.append(ReliabilityBin(PROBABILITY_EDGES[number - 1], high, int(pairs), float(reported), share))
+    return tuple(bins)
+
+
+__all__ = ["Evaluation", "Group", "evaluate"]
