@@ -8,22 +8,42 @@ what to do where the data contradict an override later (`cluster` freezes the gr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import combinations
 
 from registry_pipeline.link.override_store import Decision
-
-OF_ONE_PERSON = {"nhs_number": "two different verified NHS numbers", "death_date": "two dates of death"}
-"""Facts of which a person has one, and what two of them are called."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """What a person record says of which a person has one; the value is compared and never shown."""
+    """What a person record says of which a person has one; values are compared and never shown.
+
+    Attributes:
+        record_id: the record.
+        nhs_number: valid NHS number, as it is today; None also for one that many records carry.
+        is_verified: whether the number was traced.
+        death_date: date of death.
+    """
 
     record_id: str
-    about: str
-    value: str
+    nhs_number: str | None = None
+    is_verified: bool = False
+    death_date: date | None = None
+
+    def against(self, other: Fact) -> str | None:
+        """What the two say that no person can have, or None.
+
+        It is what keeps records apart in any cluster: any two valid numbers, verified or not, and any two deaths.
+        """
+        from registry_pipeline.link.regroup import is_one_death
+
+        if self.nhs_number and other.nhs_number and self.nhs_number != other.nhs_number:
+            return f"two different {'verified' if self.is_verified and other.is_verified else 'valid'} NHS numbers"
+        if self.death_date and other.death_date and not is_one_death(self.death_date, other.death_date):
+            return "two dates of death"
+        return None
 
 
 @dataclass
@@ -33,12 +53,12 @@ class Known:
     Attributes:
         person_of: record key to patient_id.
         records_of: patient_id to its record keys.
-        facts_of: record key to its facts.
+        fact_of: record key to what it says of which a person has one.
     """
 
     person_of: Mapping[str, str] = field(default_factory=dict)
     records_of: Mapping[str, list[str]] = field(default_factory=dict)
-    facts_of: Mapping[str, list[Fact]] = field(default_factory=dict)
+    fact_of: Mapping[str, Fact] = field(default_factory=dict)
 
 
 @dataclass
@@ -125,17 +145,12 @@ class InForce:
         joined = {record for person in people for record in known.records_of.get(person, ())} | group
         # Who is kept from one of the group does not come along with his person's other records.
         kept_out = {record for record in joined - group if not group.isdisjoint(self.cannot.get(record, ()))}
-        facts = (fact for record in sorted(joined - kept_out) for fact in known.facts_of.get(record, ()))
-        return _first_twice(facts)
-
-
-def _first_twice(facts: Iterable[Fact]) -> str | None:
-    first: dict[str, Fact] = {}
-    for fact in facts:
-        other = first.setdefault(fact.about, fact)
-        if other.value != fact.value:
-            return (
-                f"it would put {OF_ONE_PERSON[fact.about]} into one person, of {other.record_id} and {fact.record_id};"
-                " if one of these does not belong there, keep it apart first (registry override cannot-link)"
-            )
-    return None
+        facts = [known.fact_of[record] for record in sorted(joined - kept_out) if record in known.fact_of]
+        for one, other in combinations(facts, 2):
+            if against := one.against(other):
+                return (
+                    f"it would put {against} into one person, of {one.record_id} and {other.record_id}; if one of them"
+                    " does not belong there, keep it apart first (registry override cannot-link), and if a value is"
+                    " wrong, have its provider mend it"
+                )
+        return None

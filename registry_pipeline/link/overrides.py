@@ -542,20 +542,21 @@ class _Registry:
 
     def known(self, records: Iterable[str]) -> Known:
         """What the registry knows of the people whom these records are of."""
-        from registry_pipeline.link.override_check import OF_ONE_PERSON, Fact, Known
+        from registry_pipeline.link.model import MOST_RECORDS_OF_A_NUMBER
+        from registry_pipeline.link.override_check import Fact, Known
 
         self._name_person_records()
-        rows = self.connection.execute(load_sql("override_known"), {"record_ids": sorted(set(records))}).fetchall()
+        rows = self.connection.execute(
+            load_sql("override_known"),
+            {"record_ids": sorted(set(records)), "most_records_of_a_number": MOST_RECORDS_OF_A_NUMBER},
+        ).fetchall()
         records_of: dict[str, list[str]] = {}
         for person, record, *_ in rows:
             records_of.setdefault(person, []).append(record)
         facts = {
-            record: [
-                Fact(record, about, value)
-                for about, value in zip(OF_ONE_PERSON, values, strict=True)
-                if value is not None
-            ]
-            for _, record, *values in rows
+            record: Fact(record, nhs_number=number, is_verified=verified, death_date=death)
+            for _, record, verified, death, number in rows
+            if number is not None or death is not None
         }
         return Known({record: person for person, record, *_ in rows}, records_of, facts)
 

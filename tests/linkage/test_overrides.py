@@ -490,9 +490,14 @@ FACTS = [
      "GP1:1", "GP2:3", "two different verified NHS numbers into one person, of GP1:1 and GP2:3"),
     ("of their people", {"RX1:1": {"nhs_number": ONE, **VERIFIED}, "LA1:2": {"nhs_number": OTHER, **VERIFIED}},
      "GP1:1", "GP1:2", "two different verified NHS numbers into one person, of LA1:2 and RX1:1"),
-    ("two deaths", {"GP1:1": {"death_date": date(2026, 3, 1)}, "GP2:3": {"death_date": date(2026, 3, 2)}},
+    ("two deaths", {"GP1:1": {"death_date": date(2026, 3, 1)}, "GP2:3": {"death_date": date(2026, 3, 20)}},
      "a", "c", "two dates of death into one person, of GP1:1 and GP2:3"),
-    ("one is not verified", {"GP1:1": {"nhs_number": ONE, **VERIFIED}, "GP2:3": {"nhs_number": OTHER}}, "GP1:1", "GP2:3", None),
+    ("one is not verified", {"GP1:1": {"nhs_number": ONE, **VERIFIED}, "GP2:3": {"nhs_number": OTHER}},
+     "GP1:1", "GP2:3", "two different valid NHS numbers into one person, of GP1:1 and GP2:3"),
+    ("one death, told twice", {"GP1:1": {"death_date": date(2026, 3, 1)}, "GP2:3": {"death_date": date(2026, 3, 4)}},
+     "a", "c", None),
+    ("a number that many carry", {"GP2:3": {"nhs_number": ONE, **VERIFIED},
+                                  **{f"RX1:{n}": {"nhs_number": OTHER} for n in range(1, 63)}}, "RX1:1", "GP2:3", None),
     ("one replaces the other", {"GP1:1": {"nhs_number": ONE, **VERIFIED}, "GP2:3": {"nhs_number": NEWER, **VERIFIED}},
      "GP1:1", "GP2:3", None),
     ("the same", {"GP1:1": {"nhs_number": ONE, "death_date": NIGHT, **VERIFIED},
@@ -506,7 +511,8 @@ FACTS = [
 def test_no_must_link_gives_a_person_two_numbers_or_two_deaths(tmp_path, facts, left, right, said):
     feeds = ("patient", "nhs_number_replacement")
     registry = Registry(CareSystem(Home(tmp_path / "home"), feeds=feeds))
-    registry.publish(PEOPLE, facts)
+    many = {f"x{n}": [f"RX1:{n}"] for n in range(3, 63)}
+    registry.publish(PEOPLE | many if "RX1:62" in facts else PEOPLE, facts)
     registry.care.replaced("GP1", NIGHT, {ONE: "9434765900", "9434765900": NEWER})
     if said is None:
         registry.add("must-link", left, right)
