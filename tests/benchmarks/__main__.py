@@ -13,73 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-REGISTRY = str(Path(sys.executable).with_name("registry"))
-NIGHT = "2026-04-01"
-
-
-@dataclass
-class Figure:
-    """One measured process: seconds of wall time, peak memory of its largest process in GB, and what else it told."""
-
-    name: str
-    seconds: float
-    peak_gb: float
-    told: dict = field(default_factory=dict)
-
-
-def measure(name: str, command: list[str], **environment: str) -> Figure:
-    """Run a command to its end; peak memory is that of it and of every child it waited for, the largest one."""
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
-        child = os.posix_spawn(
-            command[0],
-            command,
-            {**os.environ, **environment},
-            file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1), (os.POSIX_SPAWN_DUP2, output.fileno(), 2)],
-        )
-        _, status, used = os.wait4(child, 0)
-        output.seek(0)
-        printed = output.read()
-    if status != 0:
-        sys.exit(f"{name} failed:\n{printed[-2000:]}")
-    last = printed.strip().splitlines()[-1] if printed.strip() else ""
-    told = json.loads(last) if last.startswith("{") else {}
-    figure = Figure(name, time.perf_counter() - began, used.ru_maxrss / 1e6, told)
-    print(f"  {name}: {figure.seconds:.1f} s, {figure.peak_gb:.2f} GB", flush=True)
-    return figure
-
-
-def synthesise(folder: Path, people: int, history_months: int) -> Figure:
-    """A made-up care system of one night."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return measure(
-        f"synthesise {people:,} people, {history_months} months of events",
-        [REGISTRY, "synthesise", str(folder), "--people", str(people), "--history-months", str(history_months)],
-    )
-
-
-def night(name: str, folder: Path, home: Path, *, fresh: bool = True) -> Figure:
-    """One whole night, extract to publish."""
-    if fresh:
-        shutil.rmtree(home, ignore_errors=True)
-    told = home.with_suffix(".json")
-    figure = measure(
-        name,
-        [REGISTRY, "run", "--config", str(folder), "--night", NIGHT, "--json", str(told)],
-        REGISTRY_HOME=str(home),
-    )
-    figure.told = json.loads(told.read_text())
-    return figure
+from tests.benchmarks import linkage
+from tests.benchmarks.measuring import NIGHT, REGISTRY, Figure, measure, night, synthesise
 
 
 def usual_night(work: Path, people: int, repeat: int) -> list[Figure]:
@@ -147,6 +89,7 @@ BENCHMARKS: dict[str, Callable[[Path, int, int], list[Figure]]] = {
     "many_providers": many_providers,
     "usual_night": usual_night,
     "first_load": first_load,
+    **linkage.BENCHMARKS,
 }
 
 
