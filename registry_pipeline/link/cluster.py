@@ -1,187 +1,384 @@
 """From judged pairs to groups of records of one person.
 
-What belongs here: connected groups, and cutting those that hold something that cannot be: two NHS numbers, a pair that
-a rule kept apart, or two large groups on one weak link. What does not: how pairs were judged (`match`), and ids that
+What belongs here: connected groups, finding those that may hold something that cannot be, and what became of every pair
+and record. What does not: how pairs were judged (`match`), how a doubtful group is built anew (`regroup`), and ids that
 last (`identity`).
 
-Groups without a doubt stay in DuckDB. Doubtful ones are built anew in Python, link by link in order of evidence; they
-are few, and only their ids, weights and NHS number ids are read.
+Groups without a doubt stay in DuckDB. Doubtful ones are built anew in Python; they are few, and only their numbers,
+weights and what must agree are read. A group's clusters are a function of its own records, pairs and overrides, and of
+the ids of the night before, so a night may re-make only the groups that it touches. One thing rests on all records of
+the night: who is left over (`rests_on_all_records`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from registry_pipeline.link.match import run_script
 from registry_pipeline.link.model import (
-    BRIDGE_WEIGHT,
     CERTAIN,
+    GENERATION_YEARS,
     LARGE_GROUP,
     MATCH_WEIGHT,
     MOST_KNOWN_TWICE,
     RIVAL_WEIGHT,
     LinkageModel,
+    comparison_named,
+)
+from registry_pipeline.link.regroup import (
+    SAME_DEATH_DAYS,
+    STAY_MARGIN,
+    Apart,
+    Link,
+    Note,
+    Override,
+    Record,
+    Regrouped,
+    regroup,
 )
 from registry_pipeline.storage import scan
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
 
-KEEPING_APART = (
-    "different_given_name_in_one_family",
-    "different_sex_and_given_name",
-    "parent_and_child_of_one_name",
-)
-"""Rules of `sql/link_decide.sql` that say of a pair that would otherwise match that it is two people."""
+KEEPING_APART: Mapping[str, str] = {
+    "different_given_name_in_one_family": "given_name",
+    "different_sex_and_given_name": "given_name",
+    "parent_and_child_of_one_name": "birth_date",
+    "newborn_without_given_name": "given_name",
+}
+"""Rules of `sql/link_decide.sql` that say of a pair that would otherwise match that it is two people, and the field in
+which the two differ."""
+
+REASONS: Mapping[str, str] = {
+    "possible_match": "Two records may be one person: the evidence is not enough to join them without a look.",
+    "two_nhs_numbers": "Records that look like one person carry two different valid NHS numbers between them.",
+    "two_deaths": "Records that look like one person carry two different dates of death between them.",
+    "kept_apart": "A record fits a person of whom a rule says that it is somebody else: a twin, a parent, a child.",
+    "fits_two_people": "A record lacks the field that tells two people apart, and fits both about equally well.",
+    "weak_bridge": "Two groups of records hang together by one weak link, which was not followed.",
+    "large_cluster": "More records look like one person than a person has; no score adds another one.",
+    "cannot_link": "A record fits two people whom an override keeps apart; it stays with the better fit.",
+    "overrides_contradict": "Overrides say that records are one person and that they are not; all stays as it was.",
+    "override_contradicts_data": "An override joins what carries two NHS numbers or two deaths; all stays as it was.",
+    "frozen": "A link leads to a group that contradicting overrides hold as it was; it waits until they are settled.",
+}
+"""Why something needs a person's attention (`needs_attention.reason`), in a sentence for people."""
+
+MOST_RECORDS_IN_A_GROUP = 5_000
+"""In a connected group of more, which nobody could look through, only certain links and those of one person last night
+are followed; the group goes to a person as a large cluster."""
 
 
 @dataclass(frozen=True)
-class Link:
-    """A link between two records; `is_certain` where a rule (one NHS number, a local merge) made it."""
+class Made:
+    """What clustering gave: names and counts only.
 
-    left: int
-    right: int
-    weight: float
-    is_certain: bool
+    Attributes:
+        attention: reason to rows of `attention`.
+        rebuilt: groups that were doubtful and built anew.
+        largest: records of the largest cluster.
+    """
+
+    attention: Mapping[str, int] = field(default_factory=dict)
+    rebuilt: int = 0
+    largest: int = 0
+
+
+@overload
+def make_clusters(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, old: None = None, *, prior: float | None = None
+) -> Made: ...
+
+
+@overload
+def make_clusters(connection: duckdb.DuckDBPyConnection, model: list[Path], old: LinkageModel) -> int: ...
+
+
+def make_clusters(
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel | list[Path],
+    old: LinkageModel | None = None,
+    *,
+    prior: float | None = None,
+) -> Made | int:
+    """Make `judged_pair`, `clustered`, `held_in` and `attention`; see `sql/cluster_made.sql`.
+
+    Args:
+        connection: holds `cluster_record`, `judged_part`, `override_link` and `prior_record`.
+        model: that scored the pairs; a list of parts for the entry point of before.
+        old: the model, where the second argument is a list of parts.
+        prior: probability that two records drawn at random are one person, as it was when the pairs were scored; None
+            takes the model's for tonight's number of records. Only where `rests_on_all_records` is it asked for.
+    """
+    if isinstance(model, list) or old is not None:
+        if not isinstance(model, list) or old is None:
+            raise TypeError("make_clusters takes a model, or (until the engine changes) parts and a model")
+        return _make_clusters_of_parts(connection, model, old)
+    _find_left_over(connection, model, prior)
+    run_script(
+        connection,
+        "cluster_links",
+        {
+            "stay_weight": model.match_weight - STAY_MARGIN,
+            "has_households": model.has_households,
+            "certain": list(CERTAIN),
+            **_levels(),
+        },
+    )
+    _connect_records(connection)
+    run_script(
+        connection,
+        "cluster_doubtful",
+        {
+            "rules": list(KEEPING_APART),
+            "fields": list(KEEPING_APART.values()),
+            "has_households": model.has_households,
+            "generation_years": GENERATION_YEARS,
+            "same_death_days": SAME_DEATH_DAYS,
+            "large_group": 2 * LARGE_GROUP,
+            "most_in_a_group": MOST_RECORDS_IN_A_GROUP,
+            "sure_weight": MATCH_WEIGHT,
+            **_levels(),
+        },
+    )
+    counted, rebuilt = _rebuild_doubtful(connection)
+    run_script(connection, "cluster_made", {})
+    largest = connection.execute("SELECT max(n) FROM (SELECT count(*) AS n FROM clustered GROUP BY cluster)").fetchall()
+    return Made(counted, rebuilt, int(largest[0][0] or 0))
+
+
+def _make_clusters_of_parts(connection: duckdb.DuckDBPyConnection, parts: list[Path], model: LinkageModel) -> int:
+    """The entry point of before the incremental engine: no overrides, nothing known of the night before."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW judged_part AS"  # noqa: S608  # own paths
+        f" SELECT * RENAME (decided_by AS judged_by, outcome AS judged_outcome) FROM {scan(parts)}"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW cluster_record AS SELECT id, record_id, provider, setting, number_id, is_verified,"
+        " given_name, birth_digits, death_date, is_infant, sex FROM counted_record"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE override_link (override_id BIGINT, kind VARCHAR, id_l INTEGER, id_r INTEGER)"
+    )
+    connection.execute("CREATE OR REPLACE TEMP TABLE prior_record (record_id VARCHAR, patient_id UUID)")
+    return make_clusters(connection, model).rebuilt
+
+
+def rests_on_all_records(model: LinkageModel) -> bool:
+    """Whether clusters rest on more than their own group: on who is left over. Then every group must be made anew."""
+    return not model.has_households
+
+
+def _levels() -> dict[str, int]:
+    return {
+        "given_initial": comparison_named("given_name").gamma("initial"),
+        "given_different": comparison_named("given_name").gamma("different"),
+        "birth_different": comparison_named("birth_date").gamma("different"),
+        "sex_different": comparison_named("sex").gamma("different"),
+    }
+
+
+def _find_left_over(connection: duckdb.DuckDBPyConnection, model: LinkageModel, prior: float | None) -> None:
+    """Make `left_over`: empty unless the data shows no families and each provider knows a person once.
+
+    Families would be left over together: only where there are none do the weights say how likely a pair is.
+    """
+    connection.execute("CREATE OR REPLACE TEMP TABLE left_over (id_l INTEGER, id_r INTEGER)")
+    if not rests_on_all_records(model):
+        return
+    records, providers, matches, within = connection.execute(
+        "SELECT * FROM (SELECT count(*), count(DISTINCT provider) FROM cluster_record),"
+        " (SELECT count(*), count(*) FILTER (same_provider) FROM judged_part WHERE judged_outcome = 'match')"
+    ).fetchall()[0]
+    if providers < 2 or within > MOST_KNOWN_TWICE * matches:
+        return
+    prior = model.prior(records) if prior is None else prior
+    bound = {
+        "match_weight": model.match_weight, "prior_odds": prior / (1 - prior), "rival_weight": RIVAL_WEIGHT
+    }  # fmt: skip
+    run_script(connection, "cluster_left_over", bound)
+
+
+def _connect_records(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `component` (id, component): every linked record with one record of its connected group."""
+    import pyarrow as pa
+
+    edges = connection.sql(
+        "SELECT id_l, id_r FROM match_edge"
+        " UNION ALL SELECT id_l::INTEGER, id_r::INTEGER FROM override_link WHERE kind = 'must_link'"
+    ).to_arrow_table()
+    left, right = (column.to_numpy() for column in edges.columns)
+    ids, labels = connected(left, right)
+    _hand_over(connection, "component", pa.table({"id": ids, "component": labels}))
+
+
+def connected(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The connected groups of some pairs: every number that stands in one, and the smallest one of its group.
+
+    Each round hangs the larger root of a pair under the smaller one, then lets everybody point at a root; as many
+    rounds as the logarithm of the longest chain, and no more memory than a few arrays of the pairs' or records' length.
+
+    Args:
+        left: one number of each pair, from 0 and without large gaps.
+        right: the other.
+    """
+    import numpy as np
+
+    parent = np.arange(1 + max(left.max(initial=-1), right.max(initial=-1)), dtype=np.int32)
+    is_linked = np.zeros(len(parent), dtype=bool)
+    is_linked[left] = is_linked[right] = True
+    while len(left):
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        apart = low != high
+        low, high = low[apart], high[apart]
+        np.minimum.at(parent, high, low)
+        while not np.array_equal(above := parent[parent], parent):
+            parent = above
+        left, right = parent[low], parent[high]
+    ids = np.flatnonzero(is_linked).astype(np.int32)
+    return ids, parent[ids]
+
+
+def _hand_over(connection: duckdb.DuckDBPyConnection, name: str, rows: Any) -> None:
+    connection.register("handed_over", rows)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM handed_over")  # noqa: S608  # own names
+    connection.unregister("handed_over")
 
 
 @dataclass
-class _Group:
-    members: list[int]
-    number: int | None
-    kept_apart: set[int] = field(default_factory=set)
+class _Doubtful:
+    """A doubtful group as it was read: positions in it are in the order of record_id."""
+
+    ids: list[int] = field(default_factory=list)
+    record_ids: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    aparts: list[Apart] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    left_out: list[tuple[int, int]] = field(default_factory=list)
 
 
-def agglomerate(
-    links: Iterable[Link], numbers: Mapping[int, int], kept_apart: Iterable[tuple[int, int]] = ()
-) -> dict[int, int]:
-    """Join records link by link, strongest evidence first, and never into what cannot be one person.
-
-    Args:
-        links: between records.
-        numbers: record to the id of its valid NHS number (superseded ones count as what replaced them).
-        kept_apart: pairs of records that a rule keeps apart; a certain link overrules it.
-
-    Returns:
-        Record to the smallest record of its group, for every record of a link. The order of the input is of no account.
-    """
-    ordered = sorted(links, key=lambda k: (not k.is_certain, -round(k.weight, 6), k.left, k.right))
-    certain = {(min(k.left, k.right), max(k.left, k.right)) for k in ordered if k.is_certain}
-    home: dict[int, _Group] = {}
-    for record in {record for link in ordered for record in (link.left, link.right)}:
-        home[record] = _Group([record], numbers.get(record))
-    for a, b in kept_apart:
-        if (min(a, b), max(a, b)) not in certain and a in home and b in home:
-            home[a].kept_apart.add(b)
-            home[b].kept_apart.add(a)
-    for link in ordered:
-        left, right = home[link.left], home[link.right]
-        if left is not right and _may_join(left, right, link):
-            larger, smaller = (left, right) if len(left.members) >= len(right.members) else (right, left)
-            larger.members += smaller.members
-            larger.kept_apart |= smaller.kept_apart
-            larger.number = larger.number if larger.number is not None else smaller.number
-            for record in smaller.members:
-                home[record] = larger
-    smallest = {id(group): min(group.members) for group in home.values()}
-    return {record: smallest[id(group)] for record, group in home.items()}
-
-
-def _may_join(left: _Group, right: _Group, link: Link) -> bool:
-    if left.number is not None and right.number is not None and left.number != right.number:
-        return False
-    if not left.kept_apart.isdisjoint(right.members):
-        return False
-    if link.is_certain:
-        return True
-    smaller = min(len(left.members), len(right.members))
-    if smaller >= LARGE_GROUP:
-        return link.weight >= BRIDGE_WEIGHT
-    return smaller < 2 or link.weight >= MATCH_WEIGHT
-
-
-def make_clusters(connection: duckdb.DuckDBPyConnection, parts: list[Path], model: LinkageModel) -> int:
-    """Make `judged_pair` (what became of each pair in the end) and `clustered` (id, cluster).
-
-    Args:
-        connection: holds `link_record`.
-        parts: judged pairs.
-        model: that scored them.
+def _rebuild_doubtful(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], int]:
+    """Make `rebuilt`, `cut_link`, `frozen_record` and `attention` from the doubtful groups.
 
     Returns:
-        Groups that were doubtful and built anew.
+        Rows of `attention` by reason, and how many groups there were.
     """
-    from splink import DuckDBAPI
-    from splink.clustering import cluster_pairwise_predictions_at_threshold
-
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS SELECT * FROM {scan(parts)}")  # noqa: S608
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE apart_edge AS"
-        " SELECT id_l, id_r FROM judged_part WHERE list_contains($keeping_apart, decided_by)",
-        {"keeping_apart": list(KEEPING_APART)},
-    )
-    _decide_again(connection, model)
-    run_script(connection, "link_edges", {"certain": list(CERTAIN)})
-    if not connection.execute("SELECT count(*) FROM match_edge").fetchall()[0][0]:
-        connection.execute("CREATE OR REPLACE TEMP TABLE clustered (id INTEGER, cluster INTEGER)")
-        return 0
-    api = DuckDBAPI(connection=connection)
-    found = cluster_pairwise_predictions_at_threshold(
-        api.register("match_node"), api.register("match_edge"), api, "id", "id_l", "id_r"
-    )
-    bound = {"large_cluster": 2 * LARGE_GROUP, "sure_weight": MATCH_WEIGHT}
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW component AS SELECT cluster_id, id FROM {found.physical_name}")  # noqa: S608
-    run_script(connection, "link_doubtful", bound)
-    rebuilt = _rebuild_doubtful(connection)
-    run_script(connection, "link_clusters", {})
-    connection.execute("DROP VIEW component")
-    found.drop_table_from_database_and_remove_from_cache()
-    return rebuilt
+    made = _Rows()
+    groups = _read_doubtful(connection)
+    for group in groups.values():
+        made.add(group, regroup(group.records, group.links, group.aparts, group.overrides))
+    made.hand_over(connection)
+    return dict(sorted(Counter(row["reason"] for row in made.attention).items())), len(groups)
 
 
-def _decide_again(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
-    """Make `judged_pair`: the judged pairs, but for those whose outcome rests on what became of others."""
-    records, providers = connection.execute("SELECT count(*), count(DISTINCT provider) FROM link_record").fetchall()[0]
-    matches, within = connection.execute(
-        "SELECT count(*), count(*) FILTER (same_provider) FROM judged_part WHERE outcome = 'match'"
-    ).fetchall()[0]
-    prior = model.prior(records)
-    bound = {
-        "match_weight": model.match_weight,
-        "prior_odds": prior / (1 - prior),
-        "rival_weight": RIVAL_WEIGHT,
-        # Families would be left over together: only where there are none do the weights say how likely a pair is.
-        "is_one_each": not model.has_households and providers > 1 and within <= MOST_KNOWN_TWICE * matches,
-        "certain": list(CERTAIN),
-    }
-    run_script(connection, "link_left_over", bound)
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW judged_pair AS SELECT judged_part.decided_by AS judged_by,"
-        " judged_part.outcome AS judged_outcome, NULL::BIGINT AS override_id, judged_part.* REPLACE ("
-        "coalesce(decided_again.decided_by, judged_part.decided_by) AS decided_by,"
-        " coalesce(decided_again.outcome, judged_part.outcome) AS outcome)"
-        " FROM judged_part LEFT JOIN decided_again USING (id_l, id_r)"
-    )
+def _read_doubtful(connection: duckdb.DuckDBPyConnection) -> dict[int, _Doubtful]:
+    groups: dict[int, _Doubtful] = defaultdict(_Doubtful)
+    place: dict[int, int] = {}
+    for component, number, record_id, *about in _rows(
+        connection,
+        "SELECT component, id, record_id, number_id, death_date, prior FROM doubtful_record"
+        " ORDER BY component, record_id",
+    ):
+        group = groups[component]
+        place[number] = len(group.ids)
+        group.ids.append(number)
+        group.record_ids.append(record_id)
+        group.records.append(Record(*about))
+    for component, left, right, is_followed, *about in _rows(
+        connection,
+        "SELECT component, id_l, id_r, is_followed, weight, decided_by, is_certain, says_given, says_birth, only_stays"
+        " FROM doubtful_link",
+    ):
+        if is_followed:
+            groups[component].links.append(Link(place[left], place[right], *about))
+        else:
+            groups[component].left_out.append((left, right))
+    for component, left, right, differs_in, is_soft in _rows(
+        connection, "SELECT component, id_l, id_r, differs_in, is_soft FROM apart_pair"
+    ):
+        groups[component].aparts.append(Apart(place[left], place[right], differs_in, is_soft))
+    for component, override_id, is_must, left, right in _rows(
+        connection, "SELECT component, override_id, is_must, id_l, id_r FROM doubtful_override"
+    ):
+        groups[component].overrides.append(Override(override_id, is_must, place[left], place[right]))
+    return dict(groups)
 
 
-def _rebuild_doubtful(connection: duckdb.DuckDBPyConnection) -> int:
-    """Make `rebuilt` (id, cluster) from the doubtful components."""
-    import pyarrow as pa
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    table = connection.sql(query).to_arrow_table()
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
-    links = connection.sql("SELECT id_l, id_r, weight, is_certain FROM doubtful_edge").to_arrow_table()
-    numbers = connection.sql("SELECT id, number_id FROM doubtful_number").to_arrow_table()
-    apart = connection.sql("SELECT id_l, id_r FROM doubtful_apart").to_arrow_table()
-    made = agglomerate(
-        (Link(*row) for row in zip(*(column.to_pylist() for column in links.columns), strict=True)),
-        dict(zip(*(column.to_pylist() for column in numbers.columns), strict=True)),
-        zip(*(column.to_pylist() for column in apart.columns), strict=True),
-    )
-    ids, clusters = list(made), list(made.values())
-    table = pa.table({"id": pa.array(ids, pa.int32()), "cluster": pa.array(clusters, pa.int32())})
-    connection.register("rebuilt_rows", table)
-    connection.execute("CREATE OR REPLACE TEMP TABLE rebuilt AS SELECT * FROM rebuilt_rows")
-    connection.unregister("rebuilt_rows")
-    return int(connection.execute("SELECT count(*) FROM doubtful_component").fetchall()[0][0])
+
+@dataclass
+class _Rows:
+    """What the doubtful groups became, as rows for DuckDB."""
+
+    rebuilt: list[tuple[int, int, int]] = field(default_factory=list)
+    cut: list[tuple[int, int, str]] = field(default_factory=list)
+    frozen: list[int] = field(default_factory=list)
+    attention: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, group: _Doubtful, made: Regrouped) -> None:
+        """Take in one group."""
+        if group.left_out:
+            made = self._add_left_out(group, made)
+        ids = group.ids
+        self.rebuilt += [
+            (ids[record], ids[first], ids[connected_first])
+            for record, (first, connected_first) in enumerate(zip(made.first, made.connected, strict=True))
+        ]
+        for (left, right), reason in made.cut.items():
+            self.cut.append((min(ids[left], ids[right]), max(ids[left], ids[right]), reason))
+        self.frozen += [ids[record] for record in made.frozen]
+        for note in made.notes:
+            self.attention.append(
+                {
+                    "component": ids[made.connected[note.records[0]]],
+                    "reason": note.reason,
+                    "record_ids": [group.record_ids[record] for record in note.records],
+                    "decided_by": note.decided_by,
+                    "match_weight": note.weight,
+                    "override_ids": list(note.override_ids),
+                }
+            )
+
+    def _add_left_out(self, group: _Doubtful, made: Regrouped) -> Regrouped:
+        """Say of the links that were not followed in a group too large that they were cut, and why."""
+        cluster = dict(zip(group.ids, made.first, strict=True))
+        self.cut += [(*pair, "large_cluster") for pair in group.left_out if cluster[pair[0]] != cluster[pair[1]]]
+        everybody = Note("large_cluster", tuple(range(len(group.ids))))
+        return replace(made, connected=(0,) * len(group.ids), notes=(*made.notes, everybody))
+
+    def hand_over(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the tables."""
+        import pyarrow as pa
+
+        rebuilt = list(zip(*self.rebuilt, strict=True)) or [(), (), ()]
+        names = ("id", "cluster", "component")
+        _hand_over(
+            connection, "rebuilt", pa.table({n: pa.array(c, pa.int32()) for n, c in zip(names, rebuilt, strict=True)})
+        )
+        cut = list(zip(*self.cut, strict=True)) or [(), (), ()]
+        types = {"id_l": pa.int32(), "id_r": pa.int32(), "reason": pa.string()}
+        _hand_over(
+            connection, "cut_link", pa.table({n: pa.array(c, t) for (n, t), c in zip(types.items(), cut, strict=True)})
+        )
+        _hand_over(connection, "frozen_record", pa.table({"id": pa.array(self.frozen, pa.int32())}))
+        schema = pa.schema(
+            {
+                "component": pa.int32(),
+                "reason": pa.string(),
+                "record_ids": pa.list_(pa.string()),
+                "decided_by": pa.string(),
+                "match_weight": pa.float64(),
+                "override_ids": pa.list_(pa.int64()),
+            }
+        )
+        _hand_over(connection, "attention", pa.Table.from_pylist(self.attention, schema))
