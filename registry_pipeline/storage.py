@@ -91,6 +91,16 @@ class Home:
         """A table of the link stage, for the night."""
         return self.root / "linkage" / night.isoformat() / f"{table}.parquet"
 
+    @property
+    def frozen(self) -> Path:
+        """What is counted once per model version and then held fixed: `<version>/<n>/`."""
+        return self.root / "linkage" / "frozen"
+
+    @property
+    def models(self) -> Path:
+        """What is known of linkage models in this home: reports on them, and which were let in."""
+        return self.root / "linkage" / "models"
+
     def snapshot(self, snapshot_id: str) -> Path:
         """A registry snapshot."""
         return self.root / "registry" / "snapshots" / snapshot_id
@@ -115,7 +125,7 @@ class Home:
 
     @property
     def overrides(self) -> Path:
-        """The embedded store of overrides, once one was made. People made it and no run can make it again: back it up."""
+        """The embedded store of overrides, once one was made. No run can make it again: back it up."""
         return self.root / "overrides" / "overrides.sqlite"
 
     @property

@@ -216,11 +216,11 @@ def _hush_duckdb_at_exit() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def _night(text: str) -> date:
+def _night(text: str, option: str = "--night") -> date:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a night is a date, without a time zone
     except ValueError as problem:
-        raise BadInput(f"--night {text!r} is not a date: write it as YYYY-MM-DD.") from problem
+        raise BadInput(f"{option} {text!r} is not a date: write it as YYYY-MM-DD.") from problem
 
 
 def _run(configuration: Configuration, on: date, *, data_docs: bool) -> NightSummary:
@@ -295,6 +295,9 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f" in {configuration.directory / 'registry.yaml'} if this deployment may hold such people.\n"
         )
     if summary.built is not None:
+        for check in summary.built.checks:
+            if check.name == "newest_model_is_in_use" and not check.passed:
+                sys.stderr.write(f"A newer linkage model is {check.observed} (registry model status).\n")
         rows = summary.built.rows
         published = "published" if summary.is_current else "kept beside the later night that is current"
         _say(
@@ -343,6 +346,7 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-from registry_pipeline.cli import evaluate, override  # noqa: E402, F401  # they are made of what stands above
+from registry_pipeline.cli import evaluate, model, override, resolve  # noqa: E402, F401  # they are made of what stands above
 
 app.add_typer(override.app, name="override")
+app.add_typer(model.app, name="model")

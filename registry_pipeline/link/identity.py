@@ -97,7 +97,13 @@ class Part:
 
 
 def assign_identities(
-    configuration: Configuration, night: date, shares: Sequence[Share], *, prior: Path | None, run_id: str
+    configuration: Configuration,
+    night: date,
+    shares: Sequence[Share],
+    *,
+    prior: Path | None,
+    run_id: str,
+    folder: Path | None = None,
 ) -> dict[str, int]:
     """Give every cluster of the night its `patient_id`; write the tables that tell of ids.
 
@@ -114,6 +120,7 @@ def assign_identities(
         shares: what each provider gives to it.
         prior: snapshot folder whose ids are carried on (`registry.prior_snapshot`); None on a first night.
         run_id: the run that does it.
+        folder: where the night's linkage lies and the tables go; None is its own, another one is a trial's.
 
     Returns:
         Tonight's events by type, zeros included.
@@ -126,7 +133,8 @@ def assign_identities(
     with closing(
         connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
     ) as connection:
-        _name_inputs(connection, home, night, shares, prior)
+        linkage = folder or home.linked("person_cluster", night).parent
+        _name_inputs(connection, home, linkage, night, shares, prior)
         _make(connection, "identity_claim")
         _give_back(connection)
         _make(connection, "identity_part", "identity_evidence", "identity_age")
@@ -142,7 +150,7 @@ def assign_identities(
             ("moved_record", "identity_moved", {"night": night}),
         ):
             sql = query if " " in query else load_sql(query)
-            write_table(connection, sql, TABLES[table], home.linked(table, night), parameters)
+            write_table(connection, sql, TABLES[table], linkage / f"{table}.parquet", parameters)
         counted = connection.execute("SELECT event_type, count(*) FROM identity_tonight GROUP BY event_type").fetchall()
     return {**dict.fromkeys(EVENT_TYPES, 0), **dict(counted)}
 
@@ -244,7 +252,12 @@ def _fill(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tupl
 
 
 def _name_inputs(
-    connection: duckdb.DuckDBPyConnection, home: Home, night: date, shares: Sequence[Share], prior: Path | None
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    linkage: Path,
+    night: date,
+    shares: Sequence[Share],
+    prior: Path | None,
 ) -> None:
     """The views and tables that the SQL reads: tonight's records and clusters, and what earlier snapshots know."""
     patients = [share for share in shares if share.feed == "patient"]
@@ -255,12 +268,12 @@ def _name_inputs(
         later = prior
     sources = {
         "person_record": scan(records) if records else _none("person_record"),
-        "person_cluster": scan(home.linked("person_cluster", night)),
+        "person_cluster": scan(linkage / "person_cluster.parquet"),
         "prior_record": _table_of(earlier, "patient_record"),
         "prior_event": _table_of(earlier, "identity_event"),
         "prior_former": _table_of(earlier, "former_record"),
         "prior_moved": _table_of(earlier, "moved_record"),
-        "override_now": _or_none(home.linked("override_pair", night), "override_pair"),
+        "override_now": _or_none(linkage / "override_pair.parquet", "override_pair"),
         "override_then": _overrides_of(home, earlier),
         "later_record": _table_of(later, "patient_record"),
     }

@@ -17,7 +17,7 @@ chain AS (
 SELECT
     chain.patient_id::VARCHAR AS patient_id,
     coalesce(state.event_type, 'created') AS last_event,
-    state.night,
+    max(state.night) OVER () AS since,
     chain.steps
 FROM chain
 LEFT JOIN state USING (patient_id)

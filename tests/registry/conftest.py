@@ -60,6 +60,7 @@ class CareSystem:
     delta: set[str] = field(default_factory=set)
     feeds: tuple[str, ...] = ("patient",)
     providers: tuple[str, ...] = tuple(SETTINGS)
+    models: Path | None = None
 
     @property
     def configuration(self) -> Configuration:
@@ -80,7 +81,10 @@ class CareSystem:
             for code in self.providers
         }
         return Configuration(
-            directory=self.home.root, home=self.home.root, deployment=Deployment(threads=1), providers=providers
+            directory=self.home.root,
+            home=self.home.root,
+            deployment=Deployment(threads=1, models=self.models),
+            providers=providers,
         )
 
     def night(self, number: int) -> date:
@@ -113,7 +117,7 @@ class CareSystem:
             write_rows("person_record", self.home.staged("person_record", provider, night), rows)
             self.accept(provider, "patient", night, len(rows))
 
-    def cluster(self, night: date, clusters: list[list[str]]) -> None:
+    def cluster(self, night: date, clusters: list[list[str]], folder: Path | None = None) -> None:
         rows = [
             {
                 "record_id": record,
@@ -125,7 +129,8 @@ class CareSystem:
             for cluster in clusters
             for record in cluster
         ]
-        write_rows("person_cluster", self.home.linked("person_cluster", night), rows)
+        path = folder / "person_cluster.parquet" if folder else self.home.linked("person_cluster", night)
+        write_rows("person_cluster", path, rows)
 
     def events(self, table: str, feed: str, provider: str, night: date, rows: list[dict[str, Any]]) -> None:
         """A feed's events of a night, from rows with `event_id` and `record_id`."""
@@ -160,10 +165,10 @@ class CareSystem:
         prior = registry.prior_snapshot(self.home, night)
         return identity.assign_identities(self.configuration, night, shares, prior=prior, run_id=f"run of {night}")
 
-    def build(self, night: date, **options: Any) -> registry.Snapshot:
+    def build(self, night: date, *, model_version: str = "test_model", **options: Any) -> registry.Snapshot:
         events = self.assign(night)
         shares = outcomes.shares_of_night(self.configuration, night)
-        about = {"model_version": "test_model", "identity_events": events}
+        about = {"model_version": model_version, "identity_events": events}
         return registry.build_snapshot(self.configuration, night, shares, run_id="run", about=about, **options)
 
     def publish(self, night: date, **options: Any) -> registry.Snapshot:
