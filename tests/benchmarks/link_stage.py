@@ -72,7 +72,7 @@ edited AS (
         $night::DATE AS night,
         CASE WHEN lot < $edits AND edit < 3 THEN 'Moved House ' || local_id || ' ' || $night ELSE address_display END AS address_display,
         CASE WHEN lot < $edits AND edit < 3 THEN upper('Moved House ' || local_id || ' ' || $night) ELSE address END AS address,
-        CASE WHEN lot < $edits AND edit < 3 THEN postcode[:-2] || 'ZZ' ELSE postcode END AS postcode,
+        CASE WHEN lot < $edits AND edit < 3 THEN left(postcode, length(postcode) - 2) || 'ZZ' ELSE postcode END AS postcode,
         CASE WHEN lot < $edits AND edit = 3 THEN '07700' || lpad((hash(record_id) % 1000000)::VARCHAR, 6, '0')
             ELSE phone END AS phone,
         CASE WHEN lot < $edits AND edit = 4 THEN family_name || 'E' ELSE family_name END AS family_name,
