@@ -76,8 +76,8 @@ WHY_HIDDEN_IS_OPTIMISTIC = (
 
 WHY_REVIEW_IS_OPTIMISTIC = (
     (
-        "Optimistic: pairs that no blocking rule brought together, or that weigh too little to be kept, cannot be drawn;"
-        " the estimated recall is of kept pairs only."
+        "Optimistic: pairs that no blocking rule brought together, or that weigh too little to be kept, cannot be"
+        " drawn: the estimated recall is of kept pairs only."
     ),
     "Optimistic: reviewers see the same few fields as the model, and tend to be misled by the same ones.",
     "People who are flagged sensitive, and pairs that may be theirs, are not in the sample.",

@@ -28,6 +28,10 @@ LEAST_RECALL_SHOWN = 0.9
 """Share of the highest recall from which on the page shows the curve, where thresholds lie; the CSV has all of it."""
 
 
+OUTWARD_ACTIONS = ("source", "compiled", "editor")
+"""Entries of Vega's menu that lead out of the page."""
+
+
 def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write the curve, the reliability table and the groups as CSV, and both curves as one HTML page.
 
@@ -116,7 +120,7 @@ def _specification(evaluation: Evaluation) -> dict[str, Any]:
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": f"Linkage of {evaluation.night}, model {evaluation.model_version}, against {evaluation.against}",
         # No link out of the page: it may be read where there is no network, and should not lead to one.
-        "usermeta": {"embedOptions": {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}},
+        "usermeta": {"embedOptions": {"actions": {"export": True, **dict.fromkeys(OUTWARD_ACTIONS, False)}}},
         "hconcat": [_curve_chart(evaluation), _reliability_chart(evaluation)],
     }
 
