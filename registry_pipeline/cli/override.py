@@ -132,7 +132,7 @@ def list_overrides(
     for each in shown:
         until = f", until {each.ends}" if each.ends else ""
         _say(f"{each.override_id}  {each.kind}  {each.left}  {each.right}  {overrides.state(each, night)}")
-        _say(f"   by {overrides.signed(each)}{until}; {len(each.pairs):,} pairs of records")
+        _say(f"   by {overrides.signed(each)}{until}; pairs of records: {len(each.pairs):,}")
 
 
 def _add(

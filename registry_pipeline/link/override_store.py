@@ -230,7 +230,21 @@ class Store:
         """
         with self._connected(is_writer=True) as connection:
             _METADATA.create_all(connection)
+            self._refuse_unguarded(connection)
             yield Writer(connection)
+
+    def _refuse_unguarded(self, connection: sa.Connection) -> None:
+        """A store that was copied without its triggers would forget what was decided without a word."""
+        is_sqlite = connection.dialect.name == "sqlite"
+        held = "SELECT name FROM sqlite_master WHERE type = 'trigger'" if is_sqlite else "SELECT tgname FROM pg_trigger"
+        names = set(connection.exec_driver_sql(held).scalars())
+        endings = ("update", "delete", "replace") if is_sqlite else ("change",)
+        missing = {f"{table}_no_{ending}" for table in _METADATA.tables for ending in endings} - names
+        if missing:
+            raise RunFailed(
+                f"The overrides in {self.where} have lost the triggers that keep them from being changed"
+                f" ({', '.join(sorted(missing))}): restore them from a backup; nothing was changed."
+            )
 
     @contextmanager
     def _connected(self, *, is_writer: bool) -> Iterator[sa.Connection]:

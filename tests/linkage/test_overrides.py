@@ -196,6 +196,20 @@ def test_the_database_itself_refuses_every_change(kept):
     assert overrides.all_overrides(kept.configuration) == before
 
 
+def test_a_store_that_lost_its_triggers_takes_nothing_more(kept):
+    kept.add("must-link", "GP1:1", "GP2:3")
+    before = overrides.all_overrides(kept.configuration)
+    engine = sa.create_engine(store_of(kept.configuration).url, poolclass=sa.NullPool)
+    ending, on = ("no_change", "ON registry_override") if engine.dialect.name == "postgresql" else ("no_delete", "")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER registry_override_{ending} {on}")
+
+    with pytest.raises(RunFailed, match=rf"have lost the triggers .* \(registry_override_{ending}\)"):
+        kept.add("cannot-link", "GP1:1", "GP1:2")
+
+    assert overrides.all_overrides(kept.configuration) == before, "and what was decided still counts"
+
+
 def test_many_writers_at_once_lose_no_number_and_double_none(kept):
     def write(writer: int) -> list[int]:
         return [kept.add("must-link", "GP1:1", "GP2:3", who=f"writer {writer}").override.override_id for _ in range(3)]

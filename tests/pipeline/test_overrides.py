@@ -122,7 +122,7 @@ def test_a_file_of_overrides_and_the_list_of_them(first_night, tmp_path):
     assert "[b]one[/b] person" in printed
     _, printed, _ = first_night.registry("override", "list", "--all")
     assert "1  cannot_link  GP1:G0003  RX1:R0003  undone by Dr Example on 2" in printed
-    assert f"until {FOURTH}; 1 pairs of records" in printed
+    assert f"until {FOURTH}; pairs of records: 1" in printed
     assert "[b]one[/b] person" in first_night.registry("explain", "GP1:G0004")[1]
 
 
