@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,10 @@ from registry_pipeline import outcomes
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
-from registry_pipeline.storage import Home, clear_unfinished, lock, read_json, write_json
+from registry_pipeline.storage import Home, clear_unfinished, lock, read_json
 
 if TYPE_CHECKING:
-    from registry_pipeline.link import Trained
+    from registry_pipeline.link import Linked, Trained
 
 HISTORY_NIGHTS = 7
 """Accepted nights that tonight's row count is compared with: a week, so that every weekday is among them."""
@@ -52,11 +52,21 @@ def _silent(_stage: str, _at: str) -> None:
 
 @dataclass(frozen=True)
 class LinkedNight:
-    """What linking a night gave: counts only."""
+    """What linking a night gave: counts only.
+
+    Attributes:
+        model_version: the model that scored.
+        rows: rows by table.
+        providers: provider, the night of its extract, and whether that is past its staleness limit.
+        linked: all that linking counted.
+        checks: what a data engineer should see of it.
+    """
 
     model_version: str
     rows: dict[str, int]
     providers: list[tuple[str, date, bool]]
+    linked: Linked | None = None
+    checks: list[CheckOutcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,9 @@ class NightSummary:
             "snapshot_id": self.built.snapshot_id if self.built else None,
             "is_current": self.is_current,
             "model_version": self.linked.model_version if self.linked else None,
+            "linked": asdict(self.linked.linked) if self.linked and self.linked.linked else {},
+            "link_checks": [check.model_dump(mode="json") for check in self.linked.checks] if self.linked else [],
+            "identity_events": self.built.identity_events if self.built else {},
             "rows": self.built.rows if self.built else {},
             "rows_delivered": sum(feed.rows_delivered for feed in self.feeds),
             "seconds": self.seconds,
@@ -205,13 +218,21 @@ def standardise_provider(configuration: Configuration, code: str, on: date) -> l
     return _each_feed(configuration, code, on, "standardise", work)
 
 
-def link_records(configuration: Configuration, on: date) -> LinkedNight:
+def link_records(configuration: Configuration, on: date, *, full: bool = False, verify: bool = False) -> LinkedNight:
     """Decide which person records, of every provider's share of the night, are one person.
 
+    Args:
+        configuration: the deployment.
+        on: the night.
+        full: link every record and count term frequencies anew, instead of going on from the last published night.
+        verify: link every record beside what was linked by changes, and compare.
+
     Raises:
-        RunFailed: no provider has ever delivered patients that were accepted.
+        RunFailed: no provider has ever delivered patients that were accepted, or the night before is damaged, or
+            `verify` found a difference.
     """
-    from registry_pipeline import link
+    from registry_pipeline import link, registry
+    from registry_pipeline.link import admission
 
     home = Home(configuration.home)
     with lock(home, f"registry-{on}"):
@@ -219,14 +240,15 @@ def link_records(configuration: Configuration, on: date) -> LinkedNight:
         patients = [s for s in shares if s.feed == "patient"]
         if not patients:
             raise RunFailed(_NO_PATIENTS.format(on=on))
-        linked = link.link_night(configuration, on, shares)
-        night = LinkedNight(
+        prior = registry.prior_snapshot(home, on)
+        linked = link.link_night(configuration, on, shares, prior=prior, full=full, verify=verify)
+        return LinkedNight(
             model_version=linked.model_version,
             rows=dict(linked.rows),
             providers=[(s.provider.provider, s.night, s.is_stale) for s in patients],
+            linked=linked,
+            checks=[*linked.checks(), admission.newer_model_check(configuration)],
         )
-        write_json(_linked_note(home, on), {"model_version": night.model_version, "rows": night.rows})
-        return night
 
 
 def build_registry(configuration: Configuration, on: date, *, run_id: str | None = None) -> BuiltNight:
@@ -314,6 +336,8 @@ def run_night(
     *,
     report: Report = _silent,
     data_docs: bool = False,
+    full: bool = False,
+    verify: bool = False,
 ) -> NightSummary:
     """A whole night: every provider, then the registry.
 
@@ -322,6 +346,8 @@ def run_night(
         on: the night.
         report: told which stage is at what.
         data_docs: also build Great Expectations' Data Docs of the night.
+        full: link every record and count term frequencies anew.
+        verify: link every record beside what was linked by changes, and compare, before anything is published.
 
     Raises:
         BadInput: the night has not come, or the configuration names what does not exist.
@@ -339,7 +365,7 @@ def run_night(
         take_in(configuration, on, summary, report)
         report("link", "person records")
         with _timed(summary.seconds, "link"):
-            summary.linked = link_records(configuration, on)
+            summary.linked = link_records(configuration, on, full=full, verify=verify)
         report("registry", "snapshot")
         with _timed(summary.seconds, "registry"):
             summary.built = build_registry(configuration, on)

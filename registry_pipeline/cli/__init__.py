@@ -83,10 +83,14 @@ def run(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the summary, with every check, to this file.")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Link every record and count term frequencies anew.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also link every record beside the changes, and compare before publishing.")
+    ] = False,
 ) -> None:
     """Run one night: take in every provider, link, publish the registry."""
     configuration, on = load_configuration(config), _night(night)
-    summary = _run(configuration, on, data_docs=data_docs)
+    summary = _run(configuration, on, data_docs=data_docs, full=full, verify=verify)
     _print_summary(summary, configuration)
     if json_file is not None:
         from registry_pipeline.storage import write_json
@@ -223,11 +227,13 @@ def _night(text: str, option: str = "--night") -> date:
         raise BadInput(f"{option} {text!r} is not a date: write it as YYYY-MM-DD.") from problem
 
 
-def _run(configuration: Configuration, on: date, *, data_docs: bool) -> NightSummary:
+def _run(
+    configuration: Configuration, on: date, *, data_docs: bool, full: bool = False, verify: bool = False
+) -> NightSummary:
     from registry_pipeline.night import run_night, steps_of_night
 
     with _progress(steps_of_night(configuration, data_docs=data_docs)) as report:
-        return run_night(configuration, on, report=report, data_docs=data_docs)
+        return run_night(configuration, on, report=report, data_docs=data_docs, full=full, verify=verify)
 
 
 def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_months: int, replace: bool = False) -> None:
@@ -307,6 +313,21 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
     seconds = _table("", *summary.seconds, "the night by the clock")
     seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{summary.wall_seconds:.1f} s")
     _show(seconds)
+
+
+def _print_linkage(summary: NightSummary) -> None:
+    linked = summary.linked.linked if summary.linked else None
+    if summary.linked is None or linked is None:
+        return
+    for check in summary.linked.checks:
+        if check.name == "linked_incrementally":
+            _say(f"Linked {check.observed}.")
+        elif not check.passed:
+            sys.stderr.write(f"{check.name}: {check.observed}. {check.reason}\n")
+    if linked.verified:
+        _say("Verified: linking every record gives the same pairs and clusters.")
+    if linked.attention:
+        _say("Needs attention: " + ", ".join(f"{reason} {rows:,}" for reason, rows in linked.attention.items()) + ".")
 
 
 def _print_explained(explained: Explained) -> None:

@@ -1,6 +1,6 @@
 """Blocking with a budget: which pairs of records are worth comparing, and which values are too common to say.
 
-What belongs here: the keys of each record, the blocks of each rule under its cap, and the same for changed records only.
+What belongs here: the keys of each record, the blocks of each rule under its cap, and the same for changed records.
 What does not: which rules there are (`model.BLOCKING_RULES`), and scoring (`match`).
 
 A pair is compared when the two records share a key of some rule in a block that is not above the rule's cap. The cap
@@ -94,7 +94,7 @@ def block_everybody(
     records = _records(connection)
     blocked = Blocked()
     _start(connection)
-    connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT state FROM everybody")
+    connection.execute("CREATE OR REPLACE TEMP VIEW seeking AS SELECT state FROM everybody")
     run_script(connection, "block_deterministic", {})
     for rule in (each for each in BLOCKING_RULES if each.name in rules):
         number = CANDIDATE_RULES.index(rule.name)
@@ -128,7 +128,8 @@ def block_touched(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int]
     Records whose block crosses its cap tonight are touched too: their pairs are found anew.
 
     Args:
-        connection: holds `everybody`, `before` (state: those of the last night) and `crowded_before`.
+        connection: holds `everybody`, `before` (state: those of the last night), `crowded_before`, and `record_key` of
+            the touched records.
         caps: frozen caps by rule.
         keys: a FROM clause of the keys kept from earlier nights and made tonight.
         touched: table (state) of the records that are new or changed; more are added.
@@ -151,12 +152,17 @@ def block_touched(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int]
 def _block_some(
     connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int], keys: str, touched: str, *, counts_crossings: bool
 ) -> None:
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW touched AS SELECT state FROM {touched}")  # noqa: S608  # own names
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW seeking AS SELECT state FROM {touched}")  # noqa: S608  # own names
     run_script(connection, "block_deterministic", {})
+    # The keys of what is new were made tonight; those of a record that stayed as it was lie with the others.
+    sought = "record_key" if counts_crossings else f"{keys} AS kept SEMI JOIN seeking USING (state)"
     for rule in (r for r in BLOCKING_RULES if r.name in caps):
         connection.execute(
             "CREATE OR REPLACE TEMP VIEW kept_key AS"  # noqa: S608  # the rules are code
             f" SELECT {rule.unnested} AS key, state, number_id, is_settled FROM {keys}"
+        )
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW seeking_key AS SELECT {rule.unnested} AS key FROM {sought}"  # noqa: S608
         )
         bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": caps[rule.name], "counts_crossings": counts_crossings}
         run_script(connection, "block_touched", bound)

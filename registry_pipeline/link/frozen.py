@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.errors import BadInput
 from registry_pipeline.link.model import LinkageModel
 from registry_pipeline.storage import (
-    Home,
     load_sql,
     read_json,
     scan,
@@ -127,13 +126,13 @@ def keep(
     return kept
 
 
-def find(home: Home, model: LinkageModel) -> tuple[Frozen, Path] | None:
-    """The newest numbers that were counted for a model's version, and their folder; None if there are none.
+def find(folder: Path, model: LinkageModel) -> tuple[Frozen, Path] | None:
+    """The newest numbers that were counted for a model's version, and where they lie; None if there are none.
 
     Raises:
         BadInput: they were counted for another model, or cannot be read.
     """
-    found = _counted(home.frozen, model.version)
+    found = _counted(folder, model.version)
     if not found:
         return None
     path = found[-1]
@@ -171,7 +170,8 @@ def load(connection: duckdb.DuckDBPyConnection, kept: Frozen, path: Path) -> Non
     except duckdb.Error as problem:
         raise BadInput(_UNUSABLE.format(path=path, why="cannot be read")) from problem
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE frozen_total AS SELECT unnest($names) AS column_name, unnest($records) AS records",
+        "CREATE OR REPLACE TEMP TABLE frozen_total AS"
+        " SELECT unnest($names) AS column_name, unnest($records) AS records",
         {"names": list(kept.totals), "records": list(kept.totals.values())},
     )
     connection.execute(

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LINK_COLUMNS = (
     "record_id", "provider", "setting", "night", "given_name", "middle_names", "family_name", "previous_family_name",
-    "alias_names", "birth_date", "death_date", "sex", "address", "postcode", "phone", "email", "nhs_number",
-    "is_nhs_number_verified", "merged_into",
+    "alias_names", "birth_date", "death_date", "sex", "address", "postcode", "phone", "email", "gp_practice",
+    "nhs_number", "is_nhs_number_verified", "merged_into",
 )  # fmt: skip
 """The columns of person_record that linkage reads, and no other."""
 
@@ -129,21 +129,22 @@ def make_features_of(connection: duckdb.DuckDBPyConnection, chosen: str | None) 
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, chosen: str | None) -> None:
-    only = f"SEMI JOIN {chosen} USING (state)" if chosen else ""
+    """Make `chosen_record`, what features are made of, with a number for each: all of everybody is not copied."""
+    if chosen:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE subset AS SELECT * FROM everybody SEMI JOIN {chosen} USING (state)"  # noqa: S608
+        )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE chosen_record AS SELECT *, strftime(birth_date, '%Y%m%d') AS birth_digits"  # noqa: S608  # own names
-        f" FROM everybody {only}"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW numbered AS SELECT (rowid + 1)::INTEGER AS id, * FROM chosen_record"
+        "CREATE OR REPLACE TEMP VIEW chosen_record AS SELECT (rowid + 1)::INTEGER AS id, *,"  # noqa: S608  # own names
+        f" strftime(birth_date, '%Y%m%d') AS birth_digits FROM {'subset' if chosen else 'everybody'}"
     )
 
 
 def _features(connection: duckdb.DuckDBPyConnection) -> None:
     run_script(connection, "link_features", {})
-    connection.execute("DROP VIEW numbered")
-    for table in ("chosen_record", *FORM_TABLES):
-        connection.execute(f"DROP TABLE {table}")
+    connection.execute("DROP VIEW chosen_record")
+    for table in ("subset", *FORM_TABLES):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
     set_frequencies(connection, None)
 
 
@@ -192,6 +193,9 @@ def load_nicknames(connection: duckdb.DuckDBPyConnection) -> None:
 
     with resources.files("nicknames").joinpath("names.csv").open(encoding="utf-8") as file:
         rows = [(row["name2"].upper(), row["name1"].upper()) for row in csv.DictReader(file)]
+    # The package knows English names; people here have others too.
+    with resources.files("registry_pipeline.link").joinpath("nicknames.csv").open(encoding="utf-8") as file:
+        rows += [(row["name"], row["canonical"]) for row in csv.DictReader(file)]
     nicknames = pa.table({"name": [name for name, _ in rows], "canonical": [canonical for _, canonical in rows]})
     connection.register("nickname_rows", nicknames)
     connection.execute("CREATE OR REPLACE TEMP TABLE nickname AS SELECT DISTINCT * FROM nickname_rows")
@@ -202,8 +206,8 @@ def filled_columns(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Columns of person_record that linkage compares and that hold at least one value tonight."""
     columns = {
         "given_name": "given_name", "family_name": "family_name", "birth_date": "birth_date", "sex": "sex",
-        "postcode": "postcode", "address": "address", "phone": "phone", "email": "email",
-        "nhs_number": "current_nhs_number",
+        "postcode": "postcode", "address": "address", "middle_names": "middle_names", "phone": "phone",
+        "email": "email", "nhs_number": "current_nhs_number",
     }  # fmt: skip
     counts = ", ".join(f"count({column})" for column in columns.values())
     found = connection.execute(f"SELECT {counts} FROM everybody").fetchall()[0]  # noqa: S608  # own names

@@ -1,20 +1,22 @@
 -- The pairs of one blocking rule that have a touched record, and the blocks that crossed the rule's cap since last night.
--- Reads: touched (state), kept_key (key, state, number_id, is_settled; also of states that no longer stand), everybody,
--- gone (state: stood last night, does not tonight), before (state), crowded_before. Adds to: found_pair, crowded_key, crossing.
+-- Reads: seeking (state), seeking_key (key: theirs), kept_key (key, state, number_id, is_settled; also of states that no
+-- longer stand), everybody, before (state), crowded_before. Adds to: found_pair, crowded_key, crossing.
+-- A block can only grow over its cap by a new record, and only fall below it where it was above.
 CREATE OR REPLACE TEMP TABLE touched_key AS
-SELECT DISTINCT key FROM kept_key
-WHERE key IS NOT NULL AND (state IN (FROM touched) OR ($counts_crossings AND state IN (FROM gone)));
+SELECT DISTINCT key FROM seeking_key WHERE key IS NOT NULL
+UNION
+SELECT key FROM crowded_before WHERE $counts_crossings AND rule = $rule;
 
 CREATE OR REPLACE TEMP TABLE member AS
 SELECT DISTINCT key, state, number_id, is_settled FROM kept_key SEMI JOIN touched_key USING (key);
 
 CREATE OR REPLACE TEMP TABLE member_state AS
 WITH state_of AS (SELECT DISTINCT state FROM member)
-SELECT state, everybody.state IS NOT NULL AS is_now, before.state IS NOT NULL AS is_before, touched.state IS NOT NULL AS is_touched
+SELECT state, everybody.state IS NOT NULL AS is_now, before.state IS NOT NULL AS is_before, seeking.state IS NOT NULL AS is_touched
 FROM state_of
 LEFT JOIN everybody USING (state)
 LEFT JOIN before USING (state)
-LEFT JOIN touched USING (state);
+LEFT JOIN seeking USING (state);
 
 CREATE OR REPLACE TEMP TABLE sized_key AS
 SELECT

@@ -45,13 +45,13 @@ SELECT
     is_nhs_number_verified AND current_nhs_number IS NOT NULL AS is_settled,
     hash(
         record_id, provider, setting, given_name, middle_names, family_name, previous_family_name, alias_names, birth_date,
-        death_date, sex, address, postcode, phone, email, nhs_number, current_nhs_number, is_nhs_number_verified, merged_into,
+        death_date, sex, address, postcode, gp_practice, phone, email, nhs_number, current_nhs_number, is_nhs_number_verified, merged_into,
         is_phone_of_few, is_infant
     ) AS state,
     -- Records of one content compare with any other in one and the same way: they are scored once.
     hash(
-        given_name, middle_names, family_name, previous_family_name, alias_names, birth_date, sex, address, postcode, phone,
-        email, current_nhs_number
+        given_name, middle_names, family_name, previous_family_name, alias_names, birth_date, sex, address, postcode,
+        gp_practice, phone, email, nhs_number, current_nhs_number
     ) AS content
 FROM flagged;
 

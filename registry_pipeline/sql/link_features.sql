@@ -1,10 +1,10 @@
 -- counted_record: one row per record that linkage looks at, with what comparisons and blocking need, worked out once per
 -- record. A feature is a function of the record's own columns and of what is frozen, never of the night's other records:
--- linking only what changed rests on that. Reads: numbered (chosen_record with an id), given_form, family_form, address_form,
+-- linking only what changed rests on that. Reads: chosen_record, given_form, family_form, address_form,
 -- frozen_frequency.
 CREATE OR REPLACE TEMP TABLE counted_record AS
 SELECT
-    id, state, content, record_id, provider, setting, given_name, family_name, birth_digits, sex, postcode, phone, email, merged_into,
+    id, state, content, record_id, provider, setting, given_name, family_name, birth_digits, sex, postcode, gp_practice, phone, email, merged_into,
     CASE WHEN is_phone_of_few THEN phone END AS phone_of_few,
     nhs_number, current_nhs_number, number_id, is_nhs_number_verified AS is_verified, is_settled, is_infant, death_date,
     given_forms,
@@ -15,6 +15,7 @@ SELECT
     END AS given_names,
     given_words,
     given_sound,
+    list_filter(string_split(middle_names, ' '), lambda w: w <> '') AS middle_words,
     CASE
         WHEN previous_family_name IS NULL AND coalesce(len(alias_names), 0) = 0 THEN family_forms
         ELSE list_distinct(list_concat(family_forms, list_filter(list_append(string_split(
@@ -32,7 +33,7 @@ SELECT
     given_count.records AS n_given_name, family_count.records AS n_family_name, birth_count.records AS n_birth_digits,
     address_count.records AS n_address_key, postcode_count.records AS n_postcode, phone_count.records AS n_phone,
     email_count.records AS n_email, number_count.records AS n_current_nhs_number
-FROM numbered
+FROM chosen_record
 LEFT JOIN given_form USING (given_name)
 LEFT JOIN family_form USING (family_name)
 LEFT JOIN address_form USING (address)
