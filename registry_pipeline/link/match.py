@@ -10,7 +10,7 @@ NHS numbers are left out before anything is scored, and every rule's count is ke
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,12 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.link.block import Blocked, block
 from registry_pipeline.link.model import (
     COMPARISONS,
-    FAMILY_RULES,
     FREQUENCY_COLUMNS,
-    GENERATION_YEARS,
-    KEPT_WEIGHT,
-    POSSIBLE_MATCH_WEIGHT,
     LevelNumbers,
     LinkageModel,
     compared_columns,
     comparison_named,
+    decision_parameters,
     level_numbers,
     splink_settings,
 )
@@ -186,15 +183,9 @@ def judge_pairs(
 
 def _write_part(connection: duckdb.DuckDBPyConnection, model: LinkageModel, part: Path) -> None:
     place = str(part).replace("'", "''")
-    bound = {
-        "match_weight": model.match_weight,
-        "possible_match_weight": POSSIBLE_MATCH_WEIGHT,
-        "kept_weight": KEPT_WEIGHT,
-        "generation_years": GENERATION_YEARS,
-        "has_households": model.has_households,
-        "family_rules": list(FAMILY_RULES),
-    }
-    connection.execute(f"COPY ({load_sql('link_decide')}) TO '{place}' (FORMAT parquet, COMPRESSION lz4)", bound)
+    connection.execute(
+        f"COPY ({load_sql('link_decide')}) TO '{place}' (FORMAT parquet, COMPRESSION lz4)", decision_parameters(model)
+    )
 
 
 def linked_pair_query(comparisons: Sequence[str]) -> str:

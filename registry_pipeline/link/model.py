@@ -17,14 +17,16 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput
 from registry_pipeline.storage import read_json
+from registry_pipeline.tables import TABLES
 
-COMPARISON_CODE_VERSION = 2
+COMPARISON_CODE_VERSION = 3
 """Raised whenever a level's meaning changes: numbers learned for another meaning must not be used."""
 
 # Thresholds ---------------------------------------------------------------------------------------------------------
@@ -74,6 +76,13 @@ MOST_RECORDS_OF_A_PHONE = 60
 """A telephone number in more records than this (a switchboard's, a placeholder) brings no records together; that two
 records share it still counts, by its frequency."""
 
+CALIBRATED_FROM = -4
+"""The least weight for which a probability is calibrated: about KEPT_WEIGHT, below which pairs are not kept."""
+
+CALIBRATED_WEIGHTS = 41
+"""Weights, a bit apart, that a calibration curve has points at: up to 36, beyond which pairs of two people are too rare
+to be counted."""
+
 COMMON_ADDRESS_WORD = 0.02
 """Words in a larger share of addresses (street, town, county) say nothing about the home; house numbers stay."""
 
@@ -91,6 +100,8 @@ class Level:
         frequency_of: column whose term frequency (of the night, never stored) takes the place of u.
         is_step: one step of more or less of the same agreement, so that it must weigh between its neighbours; a swap
             or a nickname is agreement of another kind, whose weight has no order among them.
+        least_weight: no training makes it stronger evidence against a match than this, for what changes or is written
+            otherwise in one population more than in another (homes, telephones, second names).
     """
 
     name: str
@@ -98,6 +109,7 @@ class Level:
     typical_m: float
     frequency_of: str | None = None
     is_step: bool = True
+    least_weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,9 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("swapped", _SWAPPED, 0.015, is_step=False),
             Level("one_edit", "least(length(given_name_l), length(given_name_r)) >= 3"
                   " AND damerau_levenshtein(given_name_l, given_name_r) <= 1", 0.05),
+            Level("prefix", "least(length(given_name_l), length(given_name_r)) >= 2"
+                  " AND (starts_with(given_name_l, given_name_r) OR starts_with(given_name_r, given_name_l))",
+                  0.01, is_step=False),
             Level("close", "names_sound_alike(given_sound_l, given_sound_r, given_name_l, given_name_r)"
                   " OR names_are_close(given_name_l, given_name_r)", 0.03),
             Level("initial", "least(length(given_name_l), length(given_name_r)) = 1"
@@ -151,6 +166,26 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("different", "ELSE", 0.03),
         ),
         ("given_name",),
+    ),
+    # Family members and namesakes seldom share them, but few providers write them down.
+    Comparison(
+        "middle_names",
+        "middle_words_l IS NULL OR middle_words_r IS NULL",
+        (
+            Level("same", "middle_words_l = middle_words_r", 0.85),
+            # An initial, one of several, a spelling, or the middle name in daily use.
+            Level(
+                "partly",
+                "list_has_any(middle_words_l, middle_words_r) OR list_has_any(middle_words_l, given_words_r)"
+                " OR list_has_any(given_words_l, middle_words_r)"
+                " OR (least(length(middle_words_l[1]), length(middle_words_r[1])) = 1"
+                " AND middle_words_l[1][1] = middle_words_r[1][1])"
+                " OR names_are_close(middle_words_l[1], middle_words_r[1])",
+                0.10,
+            ),
+            Level("different", "ELSE", 0.05, least_weight=-5.0),
+        ),
+        ("middle_names",),
     ),
     Comparison(
         "family_name",
@@ -164,9 +199,10 @@ COMPARISONS: tuple[Comparison, ...] = (
                   " AND damerau_levenshtein(family_name_l, family_name_r) <= 1", 0.05),
             Level("close", "names_sound_alike(family_sound_l, family_sound_r, family_name_l, family_name_r)"
                   " OR names_are_close(family_name_l, family_name_r)", 0.03),
-            # One of the names stands in the other's field, and the other one is lost.
+            # One of the names stands in the other's field (a middle name's too), and the other one is lost.
             Level("in_other_field", "names_are_close(family_name_l, given_name_r)"
-                  " OR names_are_close(given_name_l, family_name_r)", 0.005, is_step=False),
+                  " OR names_are_close(given_name_l, family_name_r) OR list_contains(middle_words_l, family_name_r)"
+                  " OR list_contains(middle_words_r, family_name_l)", 0.005, is_step=False),
             Level("different", "ELSE", 0.05),
         ),
         ("family_name",),
@@ -183,14 +219,22 @@ COMPARISONS: tuple[Comparison, ...] = (
                 0.01,
             ),
             Level("one_digit", "damerau_levenshtein(birth_digits_l, birth_digits_r) <= 1", 0.03),
+            Level("same_month_and_year", "birth_digits_l[1:6] = birth_digits_r[1:6]", 0.01),
             Level(
                 "two_parts",
                 "(birth_digits_l[1:4] = birth_digits_r[1:4])::INTEGER"
                 " + (birth_digits_l[5:6] = birth_digits_r[5:6])::INTEGER"
                 " + (birth_digits_l[7:8] = birth_digits_r[7:8])::INTEGER >= 2",
-                0.015,
+                0.01,
             ),
-            Level("different", "ELSE", 0.015),
+            # Where only the year was known, the first of January stands for it.
+            Level(
+                "year_only",
+                "birth_digits_l[1:4] = birth_digits_r[1:4]"
+                " AND (birth_digits_l[5:8] = '0101' OR birth_digits_r[5:8] = '0101')",
+                0.003,
+            ),
+            Level("different", "ELSE", 0.015, least_weight=-9.0),
         ),
         ("birth_date",),
     ),
@@ -200,11 +244,12 @@ COMPARISONS: tuple[Comparison, ...] = (
         (Level("same", "sex_l = sex_r", 0.99), Level("different", "ELSE", 0.01)),
         ("sex",),
     ),
-    # Postcode and address are one comparison: they agree and disagree together, and twice the weight of one home
-    # would join households.
+    # Postcode, address and GP practice are one comparison: they agree and disagree together, and twice the weight of
+    # one home would join households. The practice says something only of who has moved or whose home is not known.
     Comparison(
         "home",
-        "(postcode_l IS NULL OR postcode_r IS NULL) AND (address_words_l IS NULL OR address_words_r IS NULL)",
+        "(postcode_l IS NULL OR postcode_r IS NULL) AND (address_words_l IS NULL OR address_words_r IS NULL)"
+        " AND coalesce(gp_practice_l <> gp_practice_r, true)",
         (
             Level(
                 "same_address",
@@ -215,6 +260,7 @@ COMPARISONS: tuple[Comparison, ...] = (
                 "address_key",
             ),
             Level("same_postcode", "postcode_l = postcode_r", 0.15, "postcode"),
+            Level("same_practice", "gp_practice_l = gp_practice_r", 0.08),
             Level(
                 "similar",
                 "coalesce(address_overlap(address_words_l, address_words_r) >= 0.5, false)"
@@ -229,7 +275,7 @@ COMPARISONS: tuple[Comparison, ...] = (
                 " OR coalesce(address_overlap(address_words_l, address_words_r) >= 0.33, false))",
                 0.05,
             ),
-            Level("different", "ELSE", 0.15),
+            Level("different", "ELSE", 0.15, least_weight=-4.0),
         ),
         ("postcode", "address"),
     ),
@@ -237,9 +283,16 @@ COMPARISONS: tuple[Comparison, ...] = (
         "phone",
         "phone_l IS NULL OR phone_r IS NULL",
         (
-            Level("same", "phone_l = phone_r", 0.60, "phone"),
+            # A home's telephone: of people of one home it says little more than the home does.
+            Level(
+                "same_in_one_home",
+                "phone_l = phone_r AND (address_key_l = address_key_r OR postcode_l = postcode_r)",
+                0.40,
+                is_step=False,
+            ),
+            Level("same", "phone_l = phone_r", 0.20, "phone"),
             Level("one_digit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.05),
-            Level("different", "ELSE", 0.35),
+            Level("different", "ELSE", 0.35, least_weight=-3.0),
         ),
         ("phone",),
     ),
@@ -249,7 +302,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             Level("same", "email_l = email_r", 0.70, "email"),
             Level("close", "jaro_winkler_similarity(email_l, email_r) >= 0.92", 0.05),
-            Level("different", "ELSE", 0.25),
+            Level("different", "ELSE", 0.25, least_weight=-4.0),
         ),
         ("email",),
     ),
@@ -257,8 +310,11 @@ COMPARISONS: tuple[Comparison, ...] = (
         "nhs_number",
         "current_nhs_number_l IS NULL OR current_nhs_number_r IS NULL",
         (
+            Level("same", "current_nhs_number_l = current_nhs_number_r AND nhs_number_l = nhs_number_r", 0.97,
+                  "current_nhs_number"),
             # Replacement chains have been followed: a superseded number equals the one that replaced it.
-            Level("same", "current_nhs_number_l = current_nhs_number_r", 0.985, "current_nhs_number"),
+            Level("superseded", "current_nhs_number_l = current_nhs_number_r", 0.015),
+            # A transposition counts as one.
             Level("one_digit", "damerau_levenshtein(current_nhs_number_l, current_nhs_number_r) <= 1", 0.005),
             Level("different", "ELSE", 0.01),
         ),
@@ -449,6 +505,23 @@ class LevelNumbers:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What share of pairs is true, by what decides them and their weight without the NHS numbers.
+
+    Attributes:
+        log_odds: group of `sql/link_decide.sql` to its log odds (base e) at the weights `CALIBRATED_FROM`, + 1, ...
+        pairs: labelled pairs of each group.
+        label_noise: share of the pairs of one person that the labels deny (two verified numbers, one of them wrong).
+        reliability: bins of the reported probability on pairs that the curves were not fitted on; for the model card.
+    """
+
+    log_odds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    pairs: Mapping[str, int] = field(default_factory=dict)
+    label_noise: float = 0.0
+    reliability: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class LinkageModel:
     """The numbers of one version.
 
@@ -458,6 +531,8 @@ class LinkageModel:
         has_households: whether the data holds people of one home, birth date or name who are not one person, as far as
             training could see; where not, the rules that keep families apart rest.
         match_weight: weight from which on a pair is a match.
+        calibration: what share of pairs is true; empty where there were no labels, and a pair then reports the
+            probability that its weight says.
         trained_on: record and pair counts, columns and blocks; never a value.
     """
 
@@ -466,6 +541,7 @@ class LinkageModel:
     comparisons: Mapping[str, Mapping[str, LevelNumbers]]
     has_households: bool = True
     match_weight: float = MATCH_WEIGHT
+    calibration: Calibration = field(default_factory=Calibration)
     trained_at: datetime | None = None
     trained_on: Mapping[str, Any] = field(default_factory=dict)
 
@@ -488,6 +564,8 @@ class LinkageModel:
         return {
             "version": self.version,
             "comparison_code_version": COMPARISON_CODE_VERSION,
+            "splink": splink_version(),
+            "columns": sorted({column for name in self.comparisons for column in comparison_named(name).columns}),
             "trained_at": self.trained_at.isoformat(timespec="seconds") if self.trained_at else None,
             "prior": {
                 "matches_per_record": round(self.matches_per_record, 6),
@@ -495,6 +573,16 @@ class LinkageModel:
             },
             "has_households": self.has_households,
             "match_weight": round(self.match_weight, 2),
+            "calibration": {
+                "from_weight": CALIBRATED_FROM,
+                "log_odds": {
+                    group: [round(value, 4) for value in self.calibration.log_odds[group]]
+                    for group in sorted(self.calibration.log_odds)
+                },
+                "pairs": dict(sorted(self.calibration.pairs.items())),
+                "label_noise": round(self.calibration.label_noise, 6),
+                "reliability": [dict(row) for row in self.calibration.reliability],
+            },
             "term_frequencies": {
                 c.name: {level.name: level.frequency_of for level in c.levels if level.frequency_of}
                 for c in COMPARISONS
@@ -508,6 +596,11 @@ class LinkageModel:
         }
 
 
+def splink_version() -> str:
+    """Splink's major version: what it makes of levels and numbers may change with it."""
+    return metadata.version("splink").split(".")[0]
+
+
 def untrained_model(comparisons: Collection[str]) -> LinkageModel:
     """Where training begins: typical m, and u that only keeps the order of the levels."""
     numbers = {}
@@ -518,6 +611,22 @@ def untrained_model(comparisons: Collection[str]) -> LinkageModel:
             for level in levels
         }
     return LinkageModel("untrained", 0.5, numbers)
+
+
+def decision_parameters(model: LinkageModel) -> dict[str, Any]:
+    """The numbers that `sql/link_decide.sql` is bound to, for one model."""
+    groups = sorted(model.calibration.log_odds)
+    return {
+        "match_weight": model.match_weight,
+        "possible_match_weight": POSSIBLE_MATCH_WEIGHT,
+        "kept_weight": KEPT_WEIGHT,
+        "generation_years": GENERATION_YEARS,
+        "has_households": model.has_households,
+        "family_rules": list(FAMILY_RULES),
+        "calibrated_from": CALIBRATED_FROM,
+        "calibrated_groups": groups,
+        "calibrated_log_odds": [list(model.calibration.log_odds[group]) for group in groups],
+    }
 
 
 def filled_comparisons(columns: Collection[str]) -> tuple[str, ...]:
@@ -577,6 +686,7 @@ def load_model(path: Path) -> LinkageModel:
                 f"The linkage model {path} was trained for comparisons of version {content['comparison_code_version']},"
                 f" this code compares by version {COMPARISON_CODE_VERSION}: run `registry train` for a new model."
             )
+        _check_fit(path, content)
         comparisons = {
             name: {level.name: _numbers(saved[level.name]) for level in comparison_named(name).levels}
             for name, saved in content["comparisons"].items()
@@ -587,6 +697,7 @@ def load_model(path: Path) -> LinkageModel:
             comparisons=comparisons,
             has_households=bool(content["has_households"]),
             match_weight=float(content["match_weight"]),
+            calibration=_calibration(content["calibration"]),
             trained_at=datetime.fromisoformat(content["trained_at"]) if content.get("trained_at") else None,
             trained_on=content.get("trained_on", {}),
         )
@@ -595,6 +706,46 @@ def load_model(path: Path) -> LinkageModel:
             f"{path} is not a linkage model that this code can read ({type(problem).__name__}): name another version"
             " as `model` in registry.yaml, or run `registry train`."
         ) from problem
+
+
+def _check_fit(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse a model of another Splink, of columns that the tables do not have, or of comparisons that are not made.
+
+    Raises:
+        BadInput: says which.
+    """
+    if content["splink"] != splink_version():
+        raise BadInput(
+            f"The linkage model {path} was trained with Splink {content['splink']}, here is Splink {splink_version()}:"
+            " install that version or run `registry train` for a new model."
+        )
+    there = {column.name for column in TABLES["person_record"].columns}
+    missing = sorted(set(content["columns"]) - there)
+    if missing:
+        raise BadInput(
+            f"The linkage model {path} compares columns that person_record does not have ({', '.join(missing)}):"
+            " run `registry train` for a new model."
+        )
+    unknown = sorted(set(content["comparisons"]) - {comparison.name for comparison in COMPARISONS})
+    if unknown:
+        raise BadInput(
+            f"The linkage model {path} has numbers for comparisons that this code does not make ({', '.join(unknown)}):"
+            " run `registry train` for a new model."
+        )
+
+
+def _calibration(saved: Mapping[str, Any]) -> Calibration:
+    curves = {str(group): tuple(float(value) for value in curve) for group, curve in saved["log_odds"].items()}
+    if saved["from_weight"] != CALIBRATED_FROM or any(len(curve) != CALIBRATED_WEIGHTS for curve in curves.values()):
+        raise ValueError("the calibration is of other weights")
+    if any(not math.isfinite(value) for curve in curves.values() for value in curve):
+        raise ValueError("the calibration holds numbers that cannot be")
+    return Calibration(
+        curves,
+        {str(group): int(pairs) for group, pairs in saved["pairs"].items()},
+        float(saved["label_noise"]),
+        tuple(saved["reliability"]),
+    )
 
 
 def _numbers(saved: Mapping[str, float]) -> LevelNumbers:

@@ -4,8 +4,10 @@ What belongs here: u from random pairs, m by expectation maximisation over sever
 against numbers that cannot be, and the model card. What does not: what is compared (`model`), and anything at night.
 
 Splink compares the pairs; only counts of agreement patterns leave DuckDB (some hundreds of rows), and EM runs on those:
-the classes of each block are fitted with u fixed, and every block's m is averaged. Records with one NHS number are a
-training block like the others: labelled pairs in effect, though the easier ones, so they are one voice of several.
+the classes of each block are fitted with u fixed, and every block's m is averaged. Where both records carry a verified
+NHS number, the numbers are the label: one number is a true pair and two are none, whatever EM would say, and what the
+numbers compare to is hidden from it. Those are the easier pairs, so the block of one number is one voice of several.
+Records that are alike in everything are not collapsed: they are the commonest of the true pairs.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.link import match
+from registry_pipeline.link import calibrate, match
 from registry_pipeline.link.model import (
     COMPARISONS,
     FALSE_MATCHES_AT_MOST,
@@ -98,10 +100,17 @@ class Trained:
 
 @dataclass(frozen=True)
 class Patterns:
-    """Agreement patterns of some pairs: `gammas` (patterns x comparisons, -1 missing) and how many pairs have each."""
+    """Agreement patterns of some pairs.
+
+    Attributes:
+        gammas: patterns x comparisons, -1 where a side is missing.
+        counts: how many pairs have each.
+        labels: of each pattern: 1 one verified NHS number, 0 two of them, -1 not known.
+    """
 
     gammas: np.ndarray
     counts: np.ndarray
+    labels: np.ndarray
 
 
 def train(configuration: Configuration, night: date, shares: Sequence[Share]) -> Trained:
@@ -161,9 +170,11 @@ def learn(connection: duckdb.DuckDBPyConnection, folder: Path, records: int) -> 
             blocks[block.name] = (found, tuple(c for c in comparisons if c not in block.says_nothing_of))
     if not blocks:
         raise RunFailed("No two records agree on a birth date, a name, a home or a number: there is nothing to learn.")
-    families = _families(connection, scorer, comparisons)
-    model, learned = _fit(connection, comparisons, random, blocks, records)
+    homes = _pairs_of_one_home(connection, scorer, comparisons)
+    model, learned = _fit(connection, comparisons, random, blocks, records, homes)
+    families = homes.show_families if homes else None
     model, kept_apart = _with_prior(connection, model, comparisons, records, folder, families)
+    model = replace(model, calibration=calibrate.fit(connection, model, comparisons, folder, records))
     about = {
         "records": records,
         "columns": sorted(columns),
@@ -181,6 +192,7 @@ def _fit(
     random: Patterns,
     blocks: Mapping[str, tuple[Patterns, tuple[str, ...]]],
     records: int,
+    homes: OneHome | None,
 ) -> tuple[LinkageModel, dict[str, Any]]:
     """Rounds of u (random pairs that are no true pairs), then m (every block), then how many pairs are true."""
     m = {name: _typical_m(comparison_named(name)) for name in comparisons}
@@ -189,7 +201,7 @@ def _fit(
     for _ in range(ROUNDS):
         prior = min(0.5, 2 * matches_per_record / records)
         u = _u_of(random, comparisons, m, prior, learned)
-        _reason_rare_u(connection, comparisons, u, m)
+        _reason_rare_u(connection, comparisons, u, m, homes)
         voices: dict[str, list[tuple[float, Any]]] = {name: [] for name in comparisons}
         learned = {}
         for name, (patterns, active) in blocks.items():
@@ -222,7 +234,7 @@ def expectation_maximisation(
         u: by Splink's level number.
 
     Returns:
-        Share of true pairs, and m by comparison.
+        Share of true pairs (labelled ones counted by their label), and m by comparison.
     """
     import numpy as np
 
@@ -231,19 +243,23 @@ def expectation_maximisation(
     fitted = {name: m[name].copy() for name in active}
     prior = {name: _typical_m(comparison_named(name)) * PSEUDO_PAIRS for name in active}
     log_u = sum(np.where(g < 0, 0.0, np.log(u[name][np.maximum(g, 0)])) for name, g in columns.items())
+    unlabelled = counts * (patterns.labels < 0)
     share = 0.5
     for _ in range(EM_STEPS):
         log_m = sum(np.where(g < 0, 0.0, np.log(fitted[name][np.maximum(g, 0)])) for name, g in columns.items())
         odds = np.log(share) - np.log1p(-share) + log_m - log_u
-        true = counts / (1.0 + np.exp(-np.clip(odds, -500, 500)))
-        new_share = float(np.clip(true.sum() / counts.sum(), 1e-6, 1 - 1e-6))
+        likely = 1.0 / (1.0 + np.exp(-np.clip(odds, -500, 500)))
+        true = counts * np.where(patterns.labels < 0, likely, patterns.labels)
+        # Pairs with labels are other pairs than those without: their share says nothing of these.
+        guessed = unlabelled if unlabelled.sum() > 0 else counts
+        new_share = float(np.clip((guessed * likely).sum() / guessed.sum(), 1e-6, 1 - 1e-6))
         for name, g in columns.items():
             seen = np.bincount(g[g >= 0], weights=true[g >= 0], minlength=len(fitted[name])) + prior[name]
             fitted[name] = seen / seen.sum()
         if abs(new_share - share) < EM_CHANGE:
             break
         share = new_share
-    return share, fitted
+    return float(true.sum() / counts.sum()), fitted
 
 
 def _typical_m(comparison: Comparison) -> np.ndarray:
@@ -283,7 +299,11 @@ def _u_of(
 
 
 def _reason_rare_u(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str], u: dict[str, Any], m: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    comparisons: Sequence[str],
+    u: dict[str, Any],
+    m: Mapping[str, Any],
+    homes: OneHome | None,
 ) -> None:
     """Set u that random pairs cannot show.
 
@@ -291,12 +311,22 @@ def _reason_rare_u(
     * One digit away: a number has 99 neighbours by one digit or one transposition among ten thousand million.
     * Swapped names: the price of the swap is paid once, in the given name; the family name then agrees as if it were
       the same, and the chance of both is that of two equal names.
+    * One telephone in one home: people of one home share it nearly as often as the records of one person do, so that it
+      adds only what it says beyond the home; where no families show, as much as any telephone.
     """
     if "nhs_number" in comparisons:
         numbers = comparison_named("nhs_number")
         distinct = connection.execute("SELECT count(DISTINCT current_nhs_number) FROM link_record").fetchall()[0][0]
         u["nhs_number"][numbers.gamma("same")] = max(1 / max(distinct, 1), LEAST_U)
+        u["nhs_number"][numbers.gamma("superseded")] = u["nhs_number"][numbers.gamma("same")]
         u["nhs_number"][numbers.gamma("one_digit")] = LEAST_U
+    if "phone" in comparisons:
+        phone = comparison_named("phone")
+        gain = homes.gain_of_a_phone if homes else None
+        at_home = phone.gamma("same_in_one_home")
+        u["phone"][at_home] = max(
+            u["phone"][phone.gamma("same")] if gain is None else m["phone"][at_home] / gain, LEAST_U
+        )
     if "given_name" in comparisons and "family_name" in comparisons:
         given, family = comparison_named("given_name"), comparison_named("family_name")
         u["given_name"][given.gamma("swapped")] = u["given_name"][given.gamma("same")]
@@ -329,9 +359,13 @@ def _sound(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> dict[str, Le
             last = pools.pop()
             pools[-1] += last
     ratios = {index: _ratio(pool, m_values, u_values) for pool in pools for index in pool}
+    # No closer level weighs less than the last one, which may be held up.
+    lowest = levels[0].least_weight
     made = {}
     for index, level in enumerate(levels):
         ratio = ratios.get(index, max(_ratio([index], m_values, u_values), ratios[0]))
+        floor = level.least_weight if level.least_weight is not None else lowest
+        ratio = max(ratio, 2.0**floor) if floor is not None else ratio
         # u stays (frequencies stand for it), m follows the ratio.
         made[level.name] = LevelNumbers(min(ratio * u_values[index], 1.0), u_values[index])
     return {level.name: made[level.name] for level in comparison.levels}
@@ -387,12 +421,30 @@ def _calibrated_weight(connection: duckdb.DuckDBPyConnection, parts: Sequence[Pa
     return float(min(max(found if found is not None else MATCH_WEIGHT, LEAST_MATCH_WEIGHT), MATCH_WEIGHT))
 
 
-def _families(connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str]) -> bool | None:
-    """Whether people of one surname and one home (or telephone) are families; None where the data cannot tell.
+@dataclass(frozen=True)
+class OneHome:
+    """What the pairs of one surname and one home (or telephone) say.
 
-    Records of one person there agree in given name and birth date, but for errors; those of two of one family differ
-    in both, and both at once are rarely errors.
+    Attributes:
+        show_families: whether people of one home are families; None where too few pairs tell.
+        gain_of_a_phone: how much oftener the records of one person of a home share a telephone than those of two people
+            of it do; None where too few pairs tell.
     """
+
+    show_families: bool | None
+    gain_of_a_phone: float | None
+
+
+def _pairs_of_one_home(
+    connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, comparisons: Sequence[str]
+) -> OneHome | None:
+    """Tell pairs of one person from pairs of two people of one family, where surname and home are the same.
+
+    Records of one person there agree in given name and birth date, but for errors; those of two people differ in both,
+    and both at once are rarely errors.
+    """
+    import numpy as np
+
     if not {"given_name", "family_name", "birth_date"} <= set(comparisons):
         return None
     found = _block_patterns(connection, scorer, comparisons, HOUSEHOLD_KEY)
@@ -404,12 +456,24 @@ def _families(connection: duckdb.DuckDBPyConnection, scorer: match.Scorer, compa
         birth == comparison_named("birth_date").gamma("different")
     )
     agree = (given >= comparison_named("given_name").gamma("close")) & (
-        birth > comparison_named("birth_date").gamma("different")
+        birth >= comparison_named("birth_date").gamma("two_parts")
     )
     one_person, two_people = int(found.counts[agree].sum()), int(found.counts[differ].sum())
-    if one_person < FEWEST_OF_ONE_HOME:
-        return None
-    return two_people + 1 > MOST_FAMILIES_BY_ERROR * one_person
+    families = two_people + 1 > MOST_FAMILIES_BY_ERROR * one_person if one_person >= FEWEST_OF_ONE_HOME else None
+    gain = None
+    if families and "phone" in comparisons:
+        phone = comparison_named("phone")
+        gamma = found.gammas[:, comparisons.index("phone")]
+        # Homes that are known to be one, not those that only the telephone makes one.
+        at_home = (found.gammas[:, comparisons.index("home")] >= comparison_named("home").gamma("same_postcode")
+                   if "home" in comparisons else np.zeros(len(gamma), dtype=bool))  # fmt: skip
+        known = at_home & (gamma >= 0)
+        shared = known & (gamma == phone.gamma("same_in_one_home"))
+        pairs = {name: int(found.counts[known & who].sum()) for name, who in (("one", agree), ("two", differ))}
+        both = {name: int(found.counts[shared & who].sum()) for name, who in (("one", agree), ("two", differ))}
+        if min(pairs.values()) >= FEWEST_TRUE_PAIRS:
+            gain = max(((both["one"] + 1) / (pairs["one"] + 2)) / ((both["two"] + 1) / (pairs["two"] + 2)), 1.0)
+    return OneHome(families, gain)
 
 
 def _has_households(connection: duckdb.DuckDBPyConnection, within: int, across: int) -> bool:
@@ -440,7 +504,7 @@ def _random_patterns(
         " (hash(i + 1000000007) % $records + 1)::INTEGER AS b FROM range($wanted) AS drawn(i)) WHERE a <> b",
         {"records": records, "wanted": wanted},
     )
-    found = scorer.score("training_pair", lambda: _patterns(connection, comparisons))
+    found = scorer.score("training_pair", lambda: _patterns(connection, comparisons, labelled=False))
     if found is None:
         raise RunFailed("Too few records to draw pairs from.")
     made: Patterns = found
@@ -456,20 +520,31 @@ def _block_patterns(
         f" WHERE {key} IS NOT NULL"
     )
     match.run_script(connection, "link_training_pairs", {"most": PAIRS_OF_A_TRAINING_BLOCK})
-    found: Patterns | None = scorer.score("training_pair", lambda: _patterns(connection, comparisons))
+    found: Patterns | None = scorer.score("training_pair", lambda: _patterns(connection, comparisons, labelled=True))
     return found
 
 
-def _patterns(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str]) -> Patterns | None:
+def _patterns(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str], *, labelled: bool) -> Patterns | None:
+    """Count the patterns of `scored`; the NHS number says nothing of a pair that it labels."""
     import numpy as np
 
-    names = ", ".join(f"{name}_level" for name in comparisons)
-    counted = f"SELECT {names}, count(*) AS pairs FROM scored GROUP BY ALL ORDER BY ALL"  # noqa: S608  # own names
+    label = "CASE WHEN l.is_settled AND r.is_settled THEN (l.number_id = r.number_id)::TINYINT ELSE -1 END"
+    names = ", ".join(
+        f"CASE WHEN label < 0 THEN {name}_level ELSE -1 END AS {name}_level"
+        if name == "nhs_number"
+        else f"{name}_level"
+        for name in comparisons
+    )
+    counted = (
+        f"SELECT {names}, label, count(*) AS pairs FROM (SELECT scored.*, {label if labelled else '-1'} AS label"  # noqa: S608  # own names
+        " FROM scored INNER JOIN counted_record AS l ON l.id = id_l INNER JOIN counted_record AS r ON r.id = id_r)"
+        " GROUP BY ALL ORDER BY ALL"
+    )
     table = connection.sql(counted).to_arrow_table()
     if table.num_rows == 0:
         return None
     gammas = np.column_stack([table[f"{name}_level"].to_numpy().astype(np.int64) for name in comparisons])
-    return Patterns(gammas, table["pairs"].to_numpy())
+    return Patterns(gammas, table["pairs"].to_numpy(), table["label"].to_numpy().astype(np.int64))
 
 
 def model_card(model: LinkageModel) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -106,7 +107,8 @@ def test_numbers_are_sound(made_up):
             numbers = model.comparisons[comparison.name]
             assert all(0 < n.m <= 1 and 0 < n.u <= 1 for n in numbers.values())
             steps = [numbers[level.name].weight for level in comparison.levels if level.is_step]
-            assert steps == sorted(steps, reverse=True), comparison.name
+            # Steps that training pooled weigh the same, but for the last digit of a float.
+            assert all(a >= b - 1e-9 for a, b in itertools.pairwise(steps)), comparison.name
 
 
 def test_the_prior_follows_the_number_of_records():
@@ -132,7 +134,10 @@ def test_works_with_names_and_birth_date_only(made_up, tmp_path):
     assert set(trained.model.comparisons) == {"given_name", "family_name", "birth_date"}
     linked = link.link_night(bare, NIGHT, shares)
     assert linked.comparisons == ("given_name", "family_name", "birth_date")
-    with_shipped = bare.model_copy(update={"deployment": Deployment(models=configuration.models)})
+    (tmp_path / "shipped").mkdir()
+    content = json.loads(made_up[3].path.read_text()) | {"version": "v0009"}
+    (tmp_path / "shipped" / "v0009.json").write_text(json.dumps(content))
+    with_shipped = bare.model_copy(update={"deployment": Deployment(models=tmp_path / "shipped")})
     assert link.link_night(with_shipped, NIGHT, shares).comparisons == linked.comparisons
 
 

@@ -11,7 +11,7 @@ from registry_pipeline.storage import Home, connect, load_sql
 PERSON_RECORD = (
     "record_id VARCHAR, provider VARCHAR, setting VARCHAR, night DATE, given_name VARCHAR, middle_names VARCHAR,"
     " family_name VARCHAR, previous_family_name VARCHAR, alias_names VARCHAR[], birth_date DATE, death_date DATE, sex VARCHAR,"
-    " address VARCHAR, postcode VARCHAR, phone VARCHAR, email VARCHAR, nhs_number VARCHAR,"
+    " address VARCHAR, postcode VARCHAR, phone VARCHAR, email VARCHAR, gp_practice VARCHAR, nhs_number VARCHAR,"
     " is_nhs_number_verified BOOLEAN, merged_into VARCHAR"
 )
 
