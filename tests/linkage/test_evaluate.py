@@ -137,8 +137,8 @@ def test_where_pairs_were_lost_and_what_made_false_ones(tmp_path):
     records = clustering("AAABB", "12233")
     records[2]["cluster"] = "3"  # A's third record stands with B; its second alone
 
-    def pair(l, r, outcome, by):
-        left, right = sorted((records[l]["record_id"], records[r]["record_id"]))
+    def pair(a, b, outcome, by):
+        left, right = sorted((records[a]["record_id"], records[b]["record_id"]))
         return {
             "record_id_l": left,
             "record_id_r": right,
@@ -173,9 +173,9 @@ def test_the_curve_counts_every_true_pair_and_the_bins_hold_every_kept_one(tmp_p
     ids = [r["record_id"] for r in records]
     weights = {(0, 1): (12.0, 0.9998), (2, 3): (3.2, 0.9), (0, 2): (3.0, 0.89), (1, 3): (-2.0, 0.2)}
     pairs = [
-        {"record_id_l": min(ids[l], ids[r]), "record_id_r": max(ids[l], ids[r]), "match_weight": w,
+        {"record_id_l": min(ids[a], ids[b]), "record_id_r": max(ids[a], ids[b]), "match_weight": w,
          "match_probability": p, "outcome": "match", "decided_by": "match_weight"}
-        for (l, r), (w, p) in weights.items()
+        for (a, b), (w, p) in weights.items()
     ]  # fmt: skip
     found = measured(tmp_path, records, pairs)
     points = [(p.weight, p.true_pairs, p.false_pairs, p.recall) for p in found.curve]
