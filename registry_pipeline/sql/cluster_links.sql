@@ -13,15 +13,19 @@ WHERE judged_by = 'match_weight' AND judged_outcome <> 'match' AND match_weight 
 -- records that were one person the night before.
 -- Reads further: cluster_record, prior_record, left_over. Numbers: $certain, $given_initial.
 CREATE OR REPLACE TEMP TABLE match_edge AS
-WITH late AS (
+WITH asked AS (
+    SELECT id_l AS id FROM may_stay UNION SELECT id_r FROM may_stay
+),
+was AS MATERIALIZED (
+    SELECT id, patient_id FROM asked INNER JOIN cluster_record USING (id) INNER JOIN prior_record USING (record_id)
+),
+late AS (
     SELECT id_l, id_r, 'left_over' AS decided_by, false AS only_stays FROM left_over
     UNION ALL
     SELECT id_l, id_r, 'stays_joined', true
     FROM may_stay
-    INNER JOIN cluster_record AS l ON l.id = id_l
-    INNER JOIN cluster_record AS r ON r.id = id_r
-    INNER JOIN prior_record AS was_l ON was_l.record_id = l.record_id
-    INNER JOIN prior_record AS was_r ON was_r.record_id = r.record_id
+    INNER JOIN was AS was_l ON was_l.id = id_l
+    INNER JOIN was AS was_r ON was_r.id = id_r
     ANTI JOIN left_over USING (id_l, id_r)
     WHERE was_l.patient_id = was_r.patient_id
 ),

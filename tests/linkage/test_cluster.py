@@ -479,7 +479,7 @@ def _judged(draw, records, left, right):
     return Pair(left, right, weight, by, given=level, born=born)
 
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def members(found):
