@@ -29,7 +29,7 @@ MOST_NEIGHBOURS = 12
 """Pairs with other people's records that are shown: the strongest say what nearly happened."""
 
 FROM_SNAPSHOT = (
-    "patient", "patient_record", "identity_event", "former_record", "moved_record", "needs_attention",
+    "patient", "patient_record", "identity_event", "former_record", "moved_record", "needs_attention", "override_pair",
 )  # fmt: skip
 FROM_LINKAGE = ("linked_pair", "person_cluster")
 
@@ -130,6 +130,8 @@ def _whose(configuration: Configuration, connection: duckdb.DuckDBPyConnection, 
 
 def _add_links(connection: duckdb.DuckDBPyConnection, person: str, explained: Explained) -> None:
     """The links that hold the person together, and the nearest ones that did not hold."""
+    # Made once: at a million people each look through the night's pairs takes a second.
+    connection.execute(f"CREATE TEMP TABLE known_pair AS {load_sql('explain_pairs')}", {"patient_id": person})
     links = _rows(connection, "explain_links", person)
     told = [(*row[:5], *_weighed(*row[5:])) for row in links]
     explained.add("Links between them", ("record", "record", *_PAIR), told)
@@ -139,13 +141,16 @@ def _add_links(connection: duckdb.DuckDBPyConnection, person: str, explained: Ex
     explained.add(f"Nearest records of others{of}", ("record", "other record", "of", *_PAIR), told)
 
 
-def _weighed(weight: float | None, levels: Mapping[str, int], weights: Mapping[str, float]) -> tuple[str, str]:
+def _weighed(
+    weight: float | None, levels: Mapping[str, int | None], weights: Mapping[str, float | None]
+) -> tuple[str, str]:
     """A pair's weight, and what each comparison that had both sides gave to it; with the prior they add up."""
     if weight is None:
         return "", ""
-    told = {name: levels.get(name, -1) for name in weights if levels.get(name, -1) >= 0}
-    named = [f"{name} {_level(name, gamma)} {weights[name]:+.1f}" for name, gamma in told.items()]
-    return f"{weight:.2f}", ", ".join([*named, f"prior {weight - sum(weights.values()):+.1f}"])
+    given = {name: each for name, each in weights.items() if each is not None}
+    told = {name: level for name in given if (level := levels.get(name)) is not None and level >= 0}
+    named = [f"{name} {_level(name, gamma)} {given[name]:+.1f}" for name, gamma in told.items()]
+    return f"{weight:.2f}", ", ".join([*named, f"prior {weight - sum(given.values()):+.1f}"])
 
 
 def _level(comparison: str, gamma: int) -> str:

@@ -189,16 +189,12 @@ def _write_part(connection: duckdb.DuckDBPyConnection, model: LinkageModel, part
 
 
 def linked_pair_query(comparisons: Sequence[str]) -> str:
-    """The query of `linked_pair`, with the levels and weights of these comparisons as maps."""
-    names = ", ".join(f"'{name}'" for name in comparisons)
-    levels = ", ".join(f"{name}_level" for name in comparisons)
-    weights = ", ".join(f"{name}_weight" for name in comparisons)
-    return (
-        load_sql("link_linked_pair")
-        .replace("/* names */", names)
-        .replace("/* levels */", levels)
-        .replace("/* weights */", weights)
-    )
+    """The query of `linked_pair`, with the levels and weights of these comparisons; those of others are null."""
+
+    def each(kind: str) -> str:
+        return ", ".join(f"{c.name}: {f'{c.name}_{kind}' if c.name in comparisons else 'NULL'}" for c in COMPARISONS)
+
+    return load_sql("link_linked_pair").replace("/* levels */", each("level")).replace("/* weights */", each("weight"))
 
 
 def set_levels(connection: duckdb.DuckDBPyConnection) -> None:

@@ -351,10 +351,10 @@ class _Linking:
         )
 
     def _parts_of_groups(self) -> str:
-        """The query of `judged_part` from pairs in their public shape, where the maps are taken apart again."""
+        """The query of `judged_part` from pairs in their public shape."""
         levels = ", ".join(
-            f"coalesce(comparison_levels['{c.name}'], -1)::INTEGER AS {c.name}_level,"
-            f" comparison_weights['{c.name}'] AS {c.name}_weight"
+            f"coalesce(comparison_levels.{c.name}, -1)::INTEGER AS {c.name}_level,"
+            f" comparison_weights.{c.name} AS {c.name}_weight"
             for c in COMPARISONS
         )
         names = ", ".join(f"'{rule}'" for rule in CANDIDATE_RULES)
@@ -428,7 +428,7 @@ class _Linking:
         if previous:
             changed, gone, reused = connection.execute(
                 "SELECT (SELECT count(*) FROM everybody SEMI JOIN touched USING (state)),"
-                " (SELECT count(*) FROM before ANTI JOIN everybody USING (record_id)),"
+                " (SELECT count(*) FROM before SEMI JOIN gone USING (state) ANTI JOIN everybody USING (record_id)),"
                 " (SELECT count(*) FROM linked_pair) - (SELECT count(*) FROM new_pair)"
             ).fetchall()[0]
         return Linked(

@@ -2,16 +2,25 @@
 -- The registry fills in whose they are, and since when. Reads: attention, linked_pair and
 -- person_cluster (as written). Number: $night.
 CREATE OR REPLACE TEMP TABLE attention_tonight AS
-WITH found AS (
+WITH to_review AS (
+    SELECT record_id_l, record_id_r, decided_by, match_weight
+    FROM linked_pair
+    WHERE outcome = 'possible_match' AND NOT starts_with(decided_by, 'cut_') AND decided_by NOT IN ('fits_two_people', 'frozen')
+),
+whose AS (
+    SELECT record_id, cluster_id
+    FROM person_cluster
+    SEMI JOIN (SELECT record_id_l AS record_id FROM to_review UNION SELECT record_id_r FROM to_review) AS asked USING (record_id)
+),
+found AS (
     SELECT reason, record_ids, decided_by, match_weight, override_ids FROM attention
     UNION ALL
     -- A pair whose link was cut, or that fits two people, has a row of its own reason.
     SELECT 'possible_match', [record_id_l, record_id_r], decided_by, match_weight, []::BIGINT[]
-    FROM linked_pair
-    INNER JOIN person_cluster AS mine ON mine.record_id = record_id_l
-    INNER JOIN person_cluster AS theirs ON theirs.record_id = record_id_r
-    WHERE outcome = 'possible_match' AND mine.cluster_id <> theirs.cluster_id
-        AND NOT starts_with(decided_by, 'cut_') AND decided_by NOT IN ('fits_two_people', 'frozen')
+    FROM to_review
+    INNER JOIN whose AS mine ON mine.record_id = record_id_l
+    INNER JOIN whose AS theirs ON theirs.record_id = record_id_r
+    WHERE mine.cluster_id <> theirs.cluster_id
 )
 SELECT DISTINCT ON (attention_id)
     md5(reason || ':' || array_to_string(record_ids, ' ')) AS attention_id,

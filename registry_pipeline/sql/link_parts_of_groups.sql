@@ -1,4 +1,4 @@
--- judged_part: the pairs within the groups that are clustered again, with the maps taken apart.
+-- judged_part: the pairs within the groups that are clustered again, with levels and weights as columns.
 -- Reads: pair_tonight, cluster_record.
 SELECT
     least(l.id, r.id) AS id_l, greatest(l.id, r.id) AS id_r, list_position([/* rule names */], blocking_rule) - 1 AS rule,

@@ -38,8 +38,8 @@ def write_pairs(path: Path, pairs: list[dict]) -> None:
     given_name, birth_date = LEVELS["given_name"]["same"], LEVELS["birth_date"]["different"]
     columns = [c.name for c in TABLES["linked_pair"].columns]
     made = {name: "NULL" for name in columns if name not in pairs[0]} | {
-        "comparison_levels": f"map(['given_name', 'birth_date', 'phone'], [{given_name}, {birth_date}, -1])",
-        "comparison_weights": "map(['given_name', 'birth_date', 'phone'], [9.5, -2.5, 0.0])",
+        "comparison_levels": f"{{given_name: {given_name}, birth_date: {birth_date}, phone: -1}}",
+        "comparison_weights": "{given_name: 9.5, birth_date: -2.5, phone: 0.0}",
     }
     with duckdb.connect() as connection:
         connection.register("given", pa.Table.from_pylist(pairs))
@@ -79,7 +79,7 @@ def care(tmp_path: Path) -> CareSystem:
         pair("GP1:1", "RX1:1", 20.0),
         pair("GP1:1", "LA1:1", 11.0, "must_link", judged_by="different_birth_date", judged_outcome="possible_match", override_id=3),
         pair("GP1:1", "GP2:9", 12.0, "two_deaths", "no_match", judged_by="match_weight", judged_outcome="match"),
-        *(pair(record, "LA1:1", 1.0, outcome="possible_match") for record in others),
+        *(pair(record, "LA1:1", 1.0, outcome="possible_match") for record in sorted(others)),
     ]  # fmt: skip
     write_pairs(care.home.linked("linked_pair", NIGHT), pairs)
     cut = [{"record_id": r, "is_conflict_cut": r == "GP1:1"} for r in records]
@@ -87,6 +87,16 @@ def care(tmp_path: Path) -> CareSystem:
     code = {"version": "1", "commit": None}
     about = {"night": f"{NIGHT}", "snapshot_id": f"{NIGHT}.1", "model_version": "v9", "code": code}
     write_json(folder / "manifest.json", about)
+    decided = [
+        (3, "must_link", "GP1:1", "LA1:1"),
+        (4, "must_link", "LA1:1", "RX1:1"),
+        (5, "cannot_link", "GP2:9", "RX1:1"),
+    ]
+    write_rows(
+        "override_pair",
+        folder / "override_pair.parquet",
+        [{"override_id": o, "kind": k, "record_id_l": left, "record_id_r": right} for o, k, left, right in decided],
+    )
     write_json(folder / "published.json", {})
     swap_symlink(care.home.current, folder)
     return care
@@ -100,11 +110,20 @@ def section(explained: Explained, title: str) -> list[tuple[str, ...]]:
 def test_links_are_told_field_by_field_and_add_up(care):
     links = section(explain_patient(care.configuration, LIVING), "Links")
 
-    assert links[0] == (
+    assert links[1] == (
         "GP1:1", "RX1:1", "match_weight", "match", "", "20.00",
         "given_name same +9.5, birth_date different -2.5, prior +13.0",
     )  # fmt: skip
-    assert links[1][2:6] == ("must_link override 3", "match", "possible_match: different_birth_date", "11.00")
+    assert links[2][2:6] == ("must_link override 3", "match", "possible_match: different_birth_date", "11.00")
+
+
+def test_what_an_override_decided_is_told_also_where_nothing_was_compared(care):
+    explained = explain_patient(care.configuration, LIVING)
+    not_compared = ("not compared", "", "")
+
+    assert section(explained, "Links")[0] == ("LA1:1", "RX1:1", "must_link override 4", "match", *not_compared)
+    apart = section(explain_patient(care.configuration, OTHER), "Nearest")[-1]
+    assert apart == ("GP2:9", "RX1:1", LIVING, "cannot_link override 5", "no_match", *not_compared)
 
 
 def test_the_nearest_others_are_told_with_what_kept_them_apart(care):
@@ -113,7 +132,7 @@ def test_the_nearest_others_are_told_with_what_kept_them_apart(care):
 
     assert near[0][:6] == ("GP1:1", "GP2:9", OTHER, "two_deaths", "no_match", "match: match_weight")
     assert len(near) == MOST_NEIGHBOURS
-    assert f"Nearest records of others, {MOST_NEIGHBOURS} of 21" in [title for title, *_ in explained.sections]
+    assert f"Nearest records of others, {MOST_NEIGHBOURS} of 22" in [title for title, *_ in explained.sections]
 
 
 def test_overrides_are_told_with_who_when_why_and_whether_they_hold(care):

@@ -47,3 +47,10 @@ def test_raw_accepted_and_quarantined_differ_only_in_the_broken_rules():
 
     assert raw.columns == accepted.columns == quarantined.columns[:-1]
     assert quarantined.columns[-1].name == "broken_rules"
+
+
+def test_linked_pair_has_a_field_for_each_comparison():
+    from registry_pipeline.link.model import COMPARISONS
+    from registry_pipeline.tables import COMPARISON_NAMES
+
+    assert tuple(c.name for c in COMPARISONS) == COMPARISON_NAMES
