@@ -20,8 +20,14 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.link import match, truth_files
-from registry_pipeline.link.block import block_everybody, keys_query, number_pairs, rules_for
-from registry_pipeline.link.evaluate import load_night, refuse_unlinked
+from registry_pipeline.link.block import block
+from registry_pipeline.link.evaluate import (
+    block_as_linked,
+    load_as_linked,
+    load_night,
+    model_of_night,
+    refuse_unlinked,
+)
 from registry_pipeline.link.intervals import (
     DRAWS,
     SEED,
@@ -31,8 +37,8 @@ from registry_pipeline.link.intervals import (
     share_of_units,
     units_of,
 )
-from registry_pipeline.link.model import BLOCKING_RULES, CANDIDATE_RULES, LinkageModel, filled_comparisons, load_model
-from registry_pipeline.link.records import filled_columns, load_records, run_script
+from registry_pipeline.link.model import BLOCKING_RULES, CANDIDATE_RULES, LinkageModel, filled_comparisons
+from registry_pipeline.link.records import filled_columns, run_script
 from registry_pipeline.outcomes import shares_of_night
 from registry_pipeline.storage import Home, connect, load_sql, scan
 
@@ -228,29 +234,37 @@ def from_hidden_numbers(
         shares = shares_of_night(configuration, night)
         load_night(connection, home, night, shares)
         model = _model_of_night(connection, configuration)
-        load_records(connection, home, shares)
+        kept = load_as_linked(connection, home, shares, model)
+        # Caps are those of the night: hiding numbers must not change which blocks are too large.
+        caps = kept.caps if kept else block(connection).caps
         comparisons = [c for c in filled_comparisons(filled_columns(connection)) if c != "nhs_number"]
         run_script(connection, "estimate_hidden", {"most_records": most_records, "seed": SEED, "night": night})
         _refuse_too_few(connection)
-        _block_hidden(connection)
-        judged = match.judge_pairs(connection, model, [c for c in comparisons if c in model.comparisons], parts)
+        block_as_linked(connection, caps)
+        run_script(connection, "estimate_labelled", {})
+        judged = match.judge_pairs(
+            connection,
+            model,
+            [c for c in comparisons if c in model.comparisons],
+            parts,
+            records=kept.records if kept else None,
+        )
         connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS SELECT * FROM {scan(judged)}")  # noqa: S608
         run_script(connection, "estimate_ends", {})
-        return _hidden_numbers(connection, night, model)
+        return _hidden_numbers(connection, night, model, caps)
     finally:
         connection.close()
         shutil.rmtree(parts, ignore_errors=True)
 
 
 def _model_of_night(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> LinkageModel:
-    version = connection.execute("SELECT max(model_version) FROM linked_pair").fetchall()[0][0]
-    file = configuration.models / f"{version}.json"
-    if version is None or not file.is_file():
+    version, model = model_of_night(connection, configuration)
+    if model is None:
         raise BadInput(
-            f"The model {version or ''} that linked the night is not in {configuration.models}: put it back, or run the"
-            " night again with the model that is there.".replace("  ", " ")
+            f"The model {version} that linked the night is not in {configuration.models}, or is of other code: put it"
+            " back, or run the night again with the model that is there."
         )
-    return load_model(file)
+    return model
 
 
 def _refuse_too_few(connection: duckdb.DuckDBPyConnection) -> None:
@@ -265,16 +279,9 @@ def _refuse_too_few(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _block_hidden(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `candidate_pair`, `record_key` and `crowded_key` of the drawn records, with the caps of the whole night."""
-    records = connection.execute("SELECT count(*) FROM everybody").fetchall()[0][0]
-    rules = rules_for(records)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE record_key AS {keys_query(rules)}")
-    number_pairs(connection, block_everybody(connection, rules, None))
-    run_script(connection, "estimate_labelled", {})
-
-
-def _hidden_numbers(connection: duckdb.DuckDBPyConnection, night: date, model: LinkageModel) -> HiddenNumbers:
+def _hidden_numbers(
+    connection: duckdb.DuckDBPyConnection, night: date, model: LinkageModel, caps: Mapping[str, int]
+) -> HiddenNumbers:
     everybody = _hidden_units(connection, "'everybody'")["everybody"]
     true_pairs = round(everybody.total("true") / 2)
     drawn, verified = connection.execute("SELECT count(*) FILTER (is_drawn), count(*) FROM hidden_record").fetchall()[0]
@@ -302,7 +309,7 @@ def _hidden_numbers(connection: duckdb.DuckDBPyConnection, night: date, model: L
             for by in HIDDEN_GROUPS
             for name, u in sorted(_hidden_units(connection, by).items())
         ),
-        by_rule=_share_by_rule(connection, true_pairs),
+        by_rule=_share_by_rule(connection, true_pairs, caps),
         missed=dict(sorted(lost.items(), key=lambda item: (-item[1], item[0]))),
         false=dict(sorted(false, key=lambda item: (-item[1], item[0]))),
     )
@@ -323,10 +330,9 @@ def _hidden_measures(units: Units) -> dict[str, Measured | None]:
     }
 
 
-def _share_by_rule(connection: duckdb.DuckDBPyConnection, true_pairs: int) -> dict[str, float]:
+def _share_by_rule(connection: duckdb.DuckDBPyConnection, true_pairs: int, caps: Mapping[str, int]) -> dict[str, float]:
     shares = {}
-    rules = rules_for(connection.execute("SELECT count(*) FROM everybody").fetchall()[0][0])
-    for rule in (r for r in BLOCKING_RULES if r.name in rules):
+    for rule in (r for r in BLOCKING_RULES if r.name in caps):
         sql = load_sql("estimate_rule").replace("/* key */", rule.unnested)
         pairs = connection.execute(sql, {"rule": CANDIDATE_RULES.index(rule.name)}).fetchall()[0][0]
         shares[rule.name] = pairs / true_pairs

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput
-from registry_pipeline.link import truth_files
-from registry_pipeline.link.block import block
+from registry_pipeline.link import frozen, truth_files
+from registry_pipeline.link.block import block_everybody, keys_query, number_pairs, rules_for
+from registry_pipeline.link.frozen import Frozen
 from registry_pipeline.link.intervals import (
     Gap,
     Measured,
@@ -32,8 +33,13 @@ from registry_pipeline.link.intervals import (
     share_of_units,
     units_of,
 )
-from registry_pipeline.link.model import CANDIDATE_RULES, POSSIBLE_MATCH_WEIGHT, load_model
-from registry_pipeline.link.records import load_records, run_script
+from registry_pipeline.link.model import CANDIDATE_RULES, POSSIBLE_MATCH_WEIGHT, LinkageModel, load_model
+from registry_pipeline.link.records import (
+    count_and_make_features,
+    load_everybody,
+    make_features_of,
+    run_script,
+)
 from registry_pipeline.outcomes import Share, shares_of_night
 from registry_pipeline.storage import Home, connect, load_sql, scan
 
@@ -287,11 +293,12 @@ def evaluate(configuration: Configuration, night: date, truth: Path, *, people: 
         load_night(connection, home, night, shares)
         against = truth_files.read_truth(connection, truth)
         notes, from_people = _load_people(connection, truth, people, against)
-        load_records(connection, home, shares)
-        block(connection)
+        version, model = model_of_night(connection, configuration)
+        kept = load_as_linked(connection, home, shares, model)
+        block_as_linked(connection, kept.caps if kept else None)
         bound = {"night": night, "from_people": list(from_people)}
         counted = _Labels(connection, bound) if against == "labels" else _Truth(connection, bound)
-        return counted.evaluation(configuration, night, notes)
+        return counted.evaluation(night, version, model, notes)
     finally:
         connection.close()
 
@@ -323,6 +330,46 @@ def load_night(connection: duckdb.DuckDBPyConnection, home: Home, night: date, s
         f" nhs_number IS NOT NULL AS has_number, coalesce(is_sensitive, false) AS is_sensitive FROM {source}"
     )
     connection.execute(load_sql("evaluate_groups"))
+
+
+def model_of_night(
+    connection: duckdb.DuckDBPyConnection, configuration: Configuration
+) -> tuple[str, LinkageModel | None]:
+    """The version of the model that scored the night, and the model; None where its file is gone or of other code."""
+    version = connection.execute("SELECT max(model_version) FROM linked_pair").fetchall()[0][0]
+    file = configuration.models / f"{version}.json"
+    try:
+        return str(version), load_model(file) if version and file.is_file() else None
+    except BadInput:  # an older code's model: the night's links stand, only its numbers cannot be used any more
+        return str(version), None
+
+
+def load_as_linked(
+    connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share], model: LinkageModel | None
+) -> Frozen | None:
+    """Make `everybody` and `link_record` as the night was linked: with what is frozen for its model, where it is there.
+
+    Raises:
+        BadInput: what is frozen does not belong to the model.
+        RunFailed: there are no person records.
+    """
+    load_everybody(connection, home, shares)
+    found = frozen.find(home.frozen, model) if model else None
+    if found is None:
+        count_and_make_features(connection)
+        return None
+    kept, path = found
+    frozen.load(connection, kept, path)
+    make_features_of(connection, None)
+    return kept
+
+
+def block_as_linked(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int] | None) -> None:
+    """Make `candidate_pair`, `record_key` and `crowded_key` of the night, with these caps; None counts them anew."""
+    everybody = connection.execute("SELECT count(*) FROM everybody").fetchall()[0][0]
+    rules = caps if caps is not None else rules_for(everybody)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE record_key AS {keys_query(rules)}")
+    number_pairs(connection, block_everybody(connection, rules, caps))
 
 
 def _load_people(
@@ -386,7 +433,7 @@ class _Truth:
     def _people(self) -> int:
         return int(self._connection.execute("SELECT count(DISTINCT person_key) FROM judged_record").fetchall()[0][0])
 
-    def evaluation(self, configuration: Configuration, night: date, notes: Sequence[str]) -> Evaluation:
+    def evaluation(self, night: date, version: str, model: LinkageModel | None, notes: Sequence[str]) -> Evaluation:
         """Everything, counted."""
         everybody = self._units("'everybody'").get("everybody", units_of(_ENDS, []))
         by_group = {by: self._units(by) for by in RECORD_GROUPS}
@@ -403,11 +450,10 @@ class _Truth:
         )
         counts = {name: round(everybody.total(name) / 2) for name in _PAIRS}
         missed, false, decided = self._losses(counts)
-        model_version, thresholds = _thresholds(self._connection, configuration)
         return Evaluation(
             against=self.against,
             night=night,
-            model_version=model_version,
+            model_version=version,
             records=self._records(),
             people=self._people(),
             true_pairs=counts["true"],
@@ -426,7 +472,7 @@ class _Truth:
             false=false,
             first_rule=self._first_rule(),
             curve=_curve(self._connection, counts["true"]),
-            thresholds=thresholds,
+            thresholds={"possible match": POSSIBLE_MATCH_WEIGHT} | ({"match": model.match_weight} if model else {}),
             reliability=_reliability(self._connection),
             notes=(*notes, *self._notes()),
         )
@@ -595,19 +641,6 @@ def _what_joined(outcome: str, decided_by: str) -> str:
 
 def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _thresholds(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> tuple[str, dict[str, float]]:
-    """The version of the model that scored, and its thresholds; without its file only what stands in code."""
-    version = connection.execute("SELECT max(model_version) FROM linked_pair").fetchall()[0][0]
-    thresholds = {"possible match": POSSIBLE_MATCH_WEIGHT}
-    file = configuration.models / f"{version}.json"
-    if file.is_file():
-        try:
-            thresholds["match"] = load_model(file).match_weight
-        except BadInput:  # an older code's model: the night's links stand, only its threshold cannot be told any more
-            return str(version), thresholds
-    return str(version), thresholds
 
 
 def _curve(connection: duckdb.DuckDBPyConnection, true_pairs: int) -> tuple[CurvePoint, ...]:

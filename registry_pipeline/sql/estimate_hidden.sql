@@ -22,14 +22,16 @@ WHERE counted_record.is_settled;
 -- Nobody has a number; only drawn records are open, so that only their pairs are made.
 CREATE OR REPLACE TEMP TABLE everybody AS
 SELECT everybody.* REPLACE (
-    NULL::BIGINT AS number_id, NULL::VARCHAR AS current_nhs_number, NOT coalesce(is_drawn, false) AS is_settled
+    NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS current_nhs_number, NULL::BIGINT AS number_id,
+    false AS is_nhs_number_verified, NOT coalesce(is_drawn, false) AS is_settled
 )
 FROM everybody
 LEFT JOIN hidden_record USING (state);
 
 CREATE OR REPLACE TEMP TABLE counted_record AS
 SELECT counted_record.* REPLACE (
-    NULL::BIGINT AS number_id, NULL::VARCHAR AS current_nhs_number, NOT coalesce(is_drawn, false) AS is_settled
+    NULL::VARCHAR AS nhs_number, NULL::VARCHAR AS current_nhs_number, NULL::BIGINT AS number_id, false AS is_verified,
+    NOT coalesce(is_drawn, false) AS is_settled
 )
 FROM counted_record
 LEFT JOIN hidden_record USING (state);

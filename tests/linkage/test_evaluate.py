@@ -203,22 +203,19 @@ def test_blocking_recall_counts_pairs_that_were_compared(tmp_path):
 @pytest.fixture(scope="module")
 def without_blocking():
     """Nothing is compared: the laws are of clusters, and features and blocks of each example would take most of the time."""
+
+    def load(connection, *_):
+        connection.execute(
+            "CREATE TEMP TABLE link_record AS SELECT row_number() OVER ()::INTEGER AS id, record_id FROM night_record"
+        )
+
+    def block(connection, _):
+        connection.execute("CREATE TEMP TABLE candidate_pair (id_l INTEGER, id_r INTEGER, rule UTINYINT)")
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            MODULE,
-            "load_records",
-            lambda connection, *_: connection.execute(
-                "CREATE TEMP TABLE link_record AS SELECT row_number() OVER ()::INTEGER AS id, record_id FROM night_record"
-            ),
-        )
-        patched.setattr(
-            MODULE,
-            "block",
-            lambda connection: connection.execute(
-                "CREATE TEMP TABLE candidate_pair (id_l INTEGER, id_r INTEGER, rule UTINYINT)"
-            ),
-        )
-        yield  # fmt: skip
+        patched.setattr(MODULE, "load_as_linked", load)
+        patched.setattr(MODULE, "block_as_linked", block)
+        yield
 
 
 ASSIGNMENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12)
