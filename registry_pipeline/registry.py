@@ -205,8 +205,9 @@ def prior_snapshot(home: Home, night: date) -> Path | None:
 def refuse_damaged(snapshot: Path) -> None:
     """Stop before anything is built on a snapshot whose ids cannot be trusted.
 
-    Looked at are the manifest, the crosswalk and the history of ids, which every later night rests on: readable, with
-    as many rows as the manifest says, and of the very bytes that were audited.
+    Looked at are the manifest, the crosswalk and the history of ids, which every later night rests on (readable, with
+    as many rows as the manifest says), and that they and all else that a later night reads are the files that were
+    audited.
 
     Raises:
         RunFailed: the first thing that is wrong: which snapshot, which file, and what to do.
@@ -217,6 +218,11 @@ def refuse_damaged(snapshot: Path) -> None:
         fault = _fault_of(file, manifest["rows"].get(table), manifest["sha256"].get(table))
         if fault is not None:
             raise _damaged(snapshot, file.name, fault)
+    for table in (*BESIDE, "needs_attention"):
+        file = snapshot / f"{table}.parquet"
+        digest = manifest["sha256"].get(table)  # a snapshot of an older version may lack the table
+        if digest is not None and (not file.is_file() or _sha256(file) != digest):
+            raise _damaged(snapshot, file.name, _OTHER_FILE if file.is_file() else "is missing")
 
 
 def _sound_manifest(snapshot: Path) -> dict[str, Any]:
@@ -247,8 +253,11 @@ def _fault_of(file: Path, rows: int | None, sha256: str | None) -> str | None:
         said = "none" if rows is None else f"{rows:,}"
         return f"holds {found:,} rows where the manifest says {said}"
     if sha256 is None or _sha256(file) != sha256:
-        return "is not the file that was published (its digest is another than the manifest's)"
+        return _OTHER_FILE
     return None
+
+
+_OTHER_FILE = "is not the file that was published (its digest is another than the manifest's)"
 
 
 def _damaged(snapshot: Path, file: str, fault: str) -> RunFailed:

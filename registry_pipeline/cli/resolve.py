@@ -23,6 +23,7 @@ def resolve(
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
     """What an id goes by today, or went by on a past night."""
+    from registry_pipeline import registry
     from registry_pipeline.errors import RunFailed
     from registry_pipeline.link import identity
     from registry_pipeline.storage import Home
@@ -31,7 +32,9 @@ def resolve(
     on = _night(as_of, "--as-of") if as_of is not None else None
     if not home.current.exists():
         raise RunFailed(f"Nothing is published under {home.root} yet: run a night first (registry run).")
-    found = identity.resolution(home.current.resolve(), patient_id, on)
+    snapshot = home.current.resolve()
+    registry.refuse_damaged(snapshot)
+    found = identity.resolution(snapshot, patient_id, on)
     _say(found.patient_id)
     said = [f"joined since {found.since}"] if found.patient_id != found.asked and not found.is_retired else []
     said += [f"retired since {found.since}: no record of the person was left"] if found.is_retired else []

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 EVENT_TYPES = ("created", "joined", "split", "retired", "resurrected", "overridden")
 """What can happen to an id on a night."""
 
+CAUSES = ("override_undone", "join_undone", "override_rests")
+"""Why an id comes back that was joined: a must-link ended, a cannot-link parts, or a record of a must-link that is in
+force is not there. Where several hold, the first is told."""
+
 MOST_JOINS_IN_A_CHAIN = 10_000
 """Joins that are followed from one id: one a night for 27 years. A longer chain is a fault, not a history."""
 
@@ -175,9 +179,9 @@ def _give_back(connection: duckdb.DuckDBPyConnection) -> None:
     parts: dict[str, set[str]] = defaultdict(set)
     causes: dict[str, str] = {}
     for patient_id, left, right, cause in pairs:
-        for part in (left, right):
+        for part in {left, right} - {None}:
             parts[patient_id].add(part)
-            causes[part] = max(cause, causes.get(part, cause))  # an override that ended says more than one that stands
+            causes[part] = min(cause, causes.get(part, cause), key=CAUSES.index)
     _make(connection, "identity_undone_member")
     members = [Member(*row) for row in connection.execute("FROM identity_undone_member").fetchall()]
     joins = [Join(*row) for row in connection.execute(load_sql("identity_undone_joined")).fetchall()]

@@ -211,6 +211,13 @@ class CareSystem:
         """Record key to patient_id."""
         return dict(query(folder / "patient_record.parquet", "SELECT record_id, patient_id::VARCHAR FROM t"))
 
+    def reader(self, folder: Path) -> Any:
+        """A connection that knows the history of ids, as a reader's."""
+        _connection().execute(
+            f"CREATE OR REPLACE TEMP TABLE identity_event AS FROM read_parquet('{folder}/identity_event.parquet')"
+        )
+        return _connection()
+
     def history(self, folder: Path) -> list[tuple[Any, ...]]:
         return query(
             folder / "identity_event.parquet",

@@ -7,6 +7,13 @@ import pytest
 from registry_pipeline.link.identity import resolve
 from registry_pipeline.link.undo import Join, Member, give_back
 
+
+@pytest.fixture
+def care_system(care_system):
+    care_system.providers = ("GP1", "RX1")
+    return care_system
+
+
 MUST, CANNOT = "must_link", "cannot_link"
 
 
@@ -21,8 +28,8 @@ def _tonight(care_system, folder, number):
     return sorted(e[:4] for e in care_system.history(folder) if e[4] == care_system.night(number))
 
 
-APART = {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1", "RX1:2", "LA1:1"]}
-ONE = {"one": ["GP1:1", "GP1:2", "RX1:1", "RX1:2", "LA1:1"]}
+APART = {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1", "RX1:2", "RX1:9"]}
+ONE = {"one": ["GP1:1", "GP1:2", "RX1:1", "RX1:2", "RX1:9"]}
 
 
 @pytest.mark.parametrize(
@@ -102,11 +109,11 @@ def test_a_part_that_gained_a_record_and_lost_one_goes_back_all_the_same(care_sy
     before = care_system.ids(care_system.live(1, APART))
     must = (7, MUST, "GP1:1", "RX1:1")
     care_system.live(2, ONE, must)
-    care_system.live(3, {"one": ["GP1:1", "GP1:2", "GP2:8", "GP2:9", "RX1:1", "LA1:1"]}, must)  # RX1:2 left, GP2 came
-    fourth = care_system.live(4, {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1", "LA1:1", "GP2:8", "GP2:9"]})
+    care_system.live(3, {"one": ["GP1:1", "GP1:2", "GP1:8", "GP1:9", "RX1:1", "RX1:9"]}, must)  # RX1:2 left, GP2 came
+    fourth = care_system.live(4, {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1", "RX1:9", "GP1:8", "GP1:9"]})
     ids = care_system.ids(fourth)
     assert {ids[r] for r in ("GP1:1", "GP1:2")} == {before["GP1:1"]}
-    assert {ids[r] for r in ("RX1:1", "LA1:1", "GP2:8", "GP2:9")} == {before["RX1:1"]}
+    assert {ids[r] for r in ("RX1:1", "RX1:9", "GP1:8", "GP1:9")} == {before["RX1:1"]}
     # The record that left is b's again: it returns alone, and finds b retired.
     care_system.live(5, {"a": ["GP1:1", "GP1:2"]})
     sixth = care_system.live(6, {"a": ["GP1:1", "GP1:2"], "b": ["RX1:2"]})
@@ -117,9 +124,9 @@ def test_records_that_came_since_do_not_outvote_the_one_whose_id_it_was(care_sys
     old = care_system.ids(care_system.live(1, {"a": [A]}))[A]
     young = care_system.ids(care_system.live(2, {"a": [A], "b": [B]}))[B]
     care_system.live(3, {"ab": [A, B]}, AB)
-    care_system.live(4, {"ab": [A, B, "RX1:1", "RX1:2", "LA1:1"]}, AB)
-    fifth = care_system.live(5, {"a": [A], "b": [B, "RX1:1", "RX1:2", "LA1:1"]})
-    assert (care_system.ids(fifth)[A], care_system.ids(fifth)["LA1:1"]) == (old, young)
+    care_system.live(4, {"ab": [A, B, "RX1:1", "RX1:2", "RX1:9"]}, AB)
+    fifth = care_system.live(5, {"a": [A], "b": [B, "RX1:1", "RX1:2", "RX1:9"]})
+    assert (care_system.ids(fifth)[A], care_system.ids(fifth)["RX1:9"]) == (old, young)
 
 
 def test_an_id_whose_records_left_meanwhile_is_retired_and_not_taken_over(care_system):
@@ -179,14 +186,14 @@ def test_a_must_link_that_ends_without_parting_anybody_changes_nothing(care_syst
 
 
 def test_an_override_that_moves_or_parts_records_is_told(care_system):
-    before = care_system.ids(care_system.live(1, {"a": ["GP1:1", "RX1:1"], "b": ["GP1:2", "RX1:2", "LA1:2"]}))
+    before = care_system.ids(care_system.live(1, {"a": ["GP1:1", "RX1:1"], "b": ["GP1:2", "RX1:2", "RX1:8"]}))
     a, b = before["GP1:1"], before["GP1:2"]
     moved = care_system.live(
-        2, {"a": ["GP1:1", "RX1:1", "LA1:2"], "b": ["GP1:2", "RX1:2"]}, (4, MUST, "GP1:1", "LA1:2")
+        2, {"a": ["GP1:1", "RX1:1", "RX1:8"], "b": ["GP1:2", "RX1:2"]}, (4, MUST, "GP1:1", "RX1:8")
     )
     assert _tonight(care_system, moved, 2) == [("overridden", "must_link:4", a, b), ("split", "records_moved", a, b)]
     parted = care_system.live(
-        3, {"a": ["GP1:1", "LA1:2"], "x": ["RX1:1"], "b": ["GP1:2", "RX1:2"]}, (5, CANNOT, "GP1:1", "RX1:1")
+        3, {"a": ["GP1:1", "RX1:8"], "x": ["RX1:1"], "b": ["GP1:2", "RX1:2"]}, (5, CANNOT, "GP1:1", "RX1:1")
     )
     new = care_system.ids(parted)["RX1:1"]
     assert _tonight(care_system, parted, 3) == [
@@ -214,3 +221,38 @@ def test_the_path_of_each_record_leads_back(parts, undone, claims):
     moves = [("b", _N[2], "B"), ("c", _N[2], "C"), ("a", _N[3], "A"), ("b", _N[3], "B"), ("c", _N[3], "B")]
     given = give_back([Member(r, "A", p) for r, p in parts.items()], joins, moves, {"A": undone})
     assert given.claims == claims
+
+
+def test_a_record_that_leaves_takes_nobodys_id_along(care_system):
+    """A must-link that is in force, and whose own record is not there: who parts gets the old id back, for a while."""
+    before = care_system.ids(care_system.live(1, {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1"]}))
+    must = (1, MUST, "GP1:1", "RX1:1")
+    joined = care_system.ids(care_system.live(2, {"ab": ["GP1:1", "GP1:2", "RX1:1"]}, must))
+    third = care_system.live(3, {"a": ["GP1:2"], "b": ["RX1:1"]}, must)
+    assert care_system.ids(third) == {"GP1:2": before["GP1:2"], "RX1:1": before["RX1:1"]}
+    assert [e[1] for e in _tonight(care_system, third, 3)] == ["override_rests"]
+    fourth = care_system.live(4, {"ab": ["GP1:1", "GP1:2", "RX1:1"]}, must)
+    assert care_system.ids(fourth) == joined
+
+
+def test_the_one_that_stays_behind_alone_keeps_the_id_while_the_override_holds(care_system):
+    _three(care_system)
+    joined = care_system.ids(care_system.live(4, {"ab": [A, B], "c": [C]}, AB))
+    assert care_system.ids(care_system.live(5, {"b": [B], "c": [C]}, AB))[B] == joined[B]
+    assert care_system.ids(care_system.live(6, {"ab": [A, B], "c": [C]}, AB)) == joined
+
+
+def test_two_people_who_swap_half_of_their_records_keep_both_ids(care_system):
+    before = care_system.ids(care_system.live(1, {"a": ["GP1:1", "GP1:2"], "b": ["RX1:1", "RX1:2"]}))
+    second = care_system.live(2, {"x": ["GP1:1", "RX1:1"], "y": ["GP1:2", "RX1:2"]})
+    assert set(care_system.ids(second).values()) == set(before.values())
+    assert [e[:2] for e in _tonight(care_system, second, 2)] == [("split", "records_moved")] * 2
+
+
+def test_the_part_with_the_verified_nhs_number_is_the_larger_of_two_equals(care_system):
+    old = care_system.ids(care_system.live(1, {"one": ["GP1:1", "RX1:1"]}))["GP1:1"]
+    night = care_system.night(2)
+    care_system.deliver(night, [{"record_id": "GP1:1"}, {"record_id": "RX1:1", "is_nhs_number_verified": True}])
+    care_system.cluster(night, [["GP1:1"], ["RX1:1"]])
+    ids = care_system.ids(care_system.carry_ids(night))
+    assert ids["RX1:1"] == old != ids["GP1:1"]
