@@ -63,6 +63,20 @@ people is two percentage points wide, twice the gap that is to be found."""
 
 PER = 100_000
 
+MEANING = {
+    "precision": "of pairs of records in one cluster, the share that is one person",
+    "recall": "of pairs of records of one person, the share that is in one cluster",
+    "f1": "harmonic mean of the two",
+    "bcubed_precision": "of the records in a record's cluster (itself too), the share of its person; mean of all",
+    "bcubed_recall": "of the records of a record's person (itself too), the share in its cluster; mean of all",
+    "bcubed_f1": "harmonic mean of the two",
+    "mixed_clusters_per_100000": "clusters with records of two people or more, of all clusters (single records too)",
+    "split_people_per_100000": "people whose records lie in two clusters or more, of all people (also those met once)",
+    "blocking_recall": "of pairs of records of one person, the share that was compared directly",
+}
+"""What each measure is. In a group of records a pair counts half for each of its records there, a cluster or person
+counts where any of its records is there, and means are of the records there."""
+
 CURVE_STEP = 0.5
 """Match weight between two points of the precision-recall curve: half a bit moves the odds by two fifths."""
 
@@ -238,6 +252,7 @@ class Evaluation:
             "against": self.against,
             "night": self.night.isoformat(),
             "model_version": self.model_version,
+            "definitions": MEANING,
             "notes": list(self.notes),
             "counts": {
                 name: getattr(self, name)

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as files: CSV for a spreadsheet, one HTML page for the eye.
+"""The figures of an evaluation as files: CSV for a spreadsheet, Markdown for a model card, one HTML page for the eye.
 
 What belongs here: writing what `evaluate` counted. What does not: counting. The page is drawn by Vega-Lite, which
 Splink carries with itself for its own charts, and holds all that it needs: it opens without a network.
@@ -16,6 +16,7 @@ from registry_pipeline.storage import raise_if_disk_full
 
 if TYPE_CHECKING:
     from registry_pipeline.link.evaluate import Evaluation
+    from registry_pipeline.link.intervals import Gap, Measured
 
 MEASURES = (
     "precision", "recall", "f1", "bcubed_precision", "bcubed_recall", "bcubed_f1", "mixed_clusters_per_100000",
@@ -33,7 +34,7 @@ OUTWARD_ACTIONS = ("source", "compiled", "editor")
 
 
 def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the curve, the reliability table and the groups as CSV, and both curves as one HTML page.
+    """Write the curve, the reliability table and the groups as CSV, all tables as Markdown, and both curves as HTML.
 
     Args:
         evaluation: what to write.
@@ -61,9 +62,67 @@ def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
         ),
         write_csv(folder / "by_group.csv", *_group_rows(evaluation)),
     ]
-    page = folder / "evaluation.html"
+    tables, page = folder / "evaluation.md", folder / "evaluation.html"
+    write_text(tables, as_markdown(evaluation))
     write_text(page, _page(evaluation))
-    return [*made, page]
+    return [*made, tables, page]
+
+
+def as_markdown(evaluation: Evaluation) -> str:
+    """Every table of the evaluation in Markdown, as a model card takes it."""
+    measured = {name: m for name, m in evaluation.measures.items() if m is not None}
+    parts = [
+        f"Night {evaluation.night}, model {evaluation.model_version}, against {evaluation.against}. Intervals are 95%;"
+        " the unit is the person with everybody who shares a cluster with them.",
+        _table(("measure", "value", "interval"), [(n.replace("_", " "), *_told(n, m)) for n, m in measured.items()]),
+        *(f"Largest gap in recall by {by.replace('_', ' ')}: {_gap(gap)}." for by, gap in evaluation.gaps.items()),
+    ]
+    columns = ("group", "records", "true pairs", "recall", "interval", "precision", "interval", "blocking recall",
+               "mixed per 100,000", "split per 100,000")  # fmt: skip
+    for by in dict.fromkeys(group.by for group in evaluation.groups):
+        rows = [
+            (g.name, f"{g.records:,}", f"{g.true_pairs:,.1f}".removesuffix(".0"), *_told("recall", g.measures["recall"]),
+             *_told("precision", g.measures["precision"]), _told("", g.measures["blocking_recall"])[0],
+             *(_told(name, g.measures.get(name))[0] for name in MEASURES if name.endswith("per_100000")))
+            for g in evaluation.groups if g.by == by
+        ]  # fmt: skip
+        parts.append(f"By {by.replace('_', ' ')}:\n\n{_table(columns, rows)}")
+    bins = [
+        (f"{b.low:g} to {b.high:g}", f"{b.pairs:,}", f"{b.reported:.4f}", *_told("", b.true_share))
+        for b in evaluation.reliability
+    ]
+    table = _table(("reported probability", "pairs", "mean reported", "share true", "interval"), bins)
+    parts.append(f"Reliability of the reported probability of kept pairs:\n\n{table}")
+    for title, counts in (
+        ("Where true pairs were lost", evaluation.missed),
+        ("What made false pairs", evaluation.false),
+    ):
+        parts.append(f"{title}:\n\n{_table(('how', 'pairs'), [(how, f'{n:,}') for how, n in counts.items()])}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _told(name: str, measured: Measured | None) -> tuple[str, str]:
+    if measured is None:
+        return "", ""
+    if name.endswith("per_100000"):
+        return f"{measured.value:,.1f}", f"{measured.low:,.1f} to {measured.high:,.1f}"
+    return f"{measured.value:.3%}", f"{measured.low:.3%} to {measured.high:.3%}"
+
+
+def _gap(gap: Gap | None) -> str:
+    if gap is None:
+        return "not known"
+    points = [f"{100 * x:.2f}" for x in (gap.difference.value, gap.difference.low, gap.difference.high, gap.by_chance)]
+    left_out = f"; too small to compare: {', '.join(gap.left_out)}" if gap.left_out else ""
+    return (
+        f"{points[0]} percentage points ({gap.worst} to {gap.best}; interval {points[1]} to {points[2]}; up to {points[3]}"
+        f" comes about by chance where all groups are linked equally well{left_out})"
+    )
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:

@@ -25,6 +25,12 @@ PAIR_COLUMNS = ("record_id_l", "record_id_r", "is_match")
 GROUP_COLUMNS = ("sex", "birth_date", "ethnicity", "deprivation_decile")
 """What a people file may say of a person."""
 
+REVIEW_COLUMNS = ("stratum", "stratum_pairs", "sampling_weight", "reviewer")
+"""What a review sample holds besides."""
+
+READ_COLUMNS = ("provider", "local_id", *PERSON_COLUMNS, *PAIR_COLUMNS, *GROUP_COLUMNS, *REVIEW_COLUMNS)
+"""All that is ever read of a file: a truth may hold names and addresses, which are nobody's business here."""
+
 LEAST_SHARE_FOUND = 0.1
 """A truth of whose keys fewer than a tenth are among the night's records is one with other keys: of another system, or
 with keys written in another way. A truth of one provider of ten still passes."""
@@ -77,7 +83,7 @@ def read_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> Literal["t
 
 
 def _open(connection: duckdb.DuckDBPyConnection, file: Path, called: str) -> set[str]:
-    """Make `opened_file`: the file's rows as they stand, with their number; returns its columns in lower case."""
+    """Make `opened_file`: the file's rows with their number, and only columns that are of use here; returns these."""
     import duckdb
 
     if not file.is_file():
@@ -86,15 +92,18 @@ def _open(connection: duckdb.DuckDBPyConnection, file: Path, called: str) -> set
     is_text = any(suffix in (".csv", ".tsv", ".txt") for suffix in file.suffixes)
     reader = f"read_csv('{place}', all_varchar = true, header = true)" if is_text else f"read_parquet('{place}')"
     try:
+        there = {name.lower() for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}  # noqa: S608  # a quoted path
+        read = [name for name in READ_COLUMNS if name in there]
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE opened_file AS SELECT row_number() OVER () AS row, * FROM {reader}"  # noqa: S608  # a quoted path
+            "CREATE OR REPLACE TEMP TABLE opened_file AS"  # noqa: S608  # a quoted path and own names
+            f" SELECT {', '.join(('row_number() OVER () AS row', *read))} FROM {reader}"
         )
     except duckdb.Error as problem:
         # DuckDB's own text may quote a line of the file, so only its number is told.
         line = re.search(r"[Ll]ine:? (\d+)", str(problem))
         where = f", line {line[1]}," if line else ""
         raise BadInput(f"The {called} file {file}{where} cannot be read as Parquet or CSV.") from problem
-    return {name.lower() for name, *_ in connection.execute("DESCRIBE opened_file").fetchall()} - {"row"}
+    return set(read)
 
 
 def _refuse_empty(connection: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[str], called: str) -> None:
@@ -250,7 +259,7 @@ def read_reviews(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -
     Raises:
         BadInput: a file cannot be read, lacks columns, or holds what cannot be.
     """
-    needed = (*PAIR_COLUMNS, "stratum", "stratum_pairs", "sampling_weight")
+    needed = (*PAIR_COLUMNS, *REVIEW_COLUMNS[:3])
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE review (record_id_l VARCHAR, record_id_r VARCHAR, stratum VARCHAR,"
         " stratum_pairs BIGINT, sampling_weight DOUBLE, reviewer VARCHAR, is_match BOOLEAN)"

@@ -11,7 +11,7 @@ SELECT
 FROM (SELECT DISTINCT unnest([record_id_l, record_id_r]) AS record_id FROM labelled_pair)
 INNER JOIN person_cluster USING (record_id)
 INNER JOIN night_record USING (record_id)
-INNER JOIN link_record USING (record_id);
+INNER JOIN (SELECT id, record_id FROM link_record) AS linked USING (record_id);
 
 CREATE OR REPLACE TEMP TABLE judged_label AS
 SELECT

@@ -5,12 +5,12 @@
 -- Parameters: $from_people (columns that the people file has), $night.
 CREATE OR REPLACE TEMP TABLE judged AS
 SELECT
-    link_record.id, record_id, person, hash(person) AS person_key, hash(cluster_id, 'cluster') AS cluster_key,
+    linked.id, record_id, person, hash(person) AS person_key, hash(cluster_id, 'cluster') AS cluster_key,
     night_record.* EXCLUDE (record_id)
 FROM truth
 INNER JOIN person_cluster USING (record_id)
 INNER JOIN night_record USING (record_id)
-INNER JOIN link_record USING (record_id);
+INNER JOIN (SELECT id, record_id FROM link_record) AS linked USING (record_id);
 
 -- What most of a person's records say (of two values in as many records the smaller): the person's group.
 CREATE OR REPLACE TEMP TABLE person_group AS
