@@ -508,6 +508,10 @@ class _Truth:
         ).fetchall()
         return {CANDIDATE_RULES[rule]: int(pairs) for rule, pairs in rows}
 
+    def _settled_apart(self) -> int:
+        """True pairs that a rule keeps from being compared."""
+        return int(self._connection.execute(load_sql("evaluate_settled")).fetchall()[0][0])
+
     def _losses(self, counts: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int], dict[str, tuple[int, int]]]:
         """Missed pairs by where, false pairs by what made them, and matches by what decided with true and false."""
         rows = self._connection.execute(load_sql(self.losses_sql)).fetchall()
@@ -515,8 +519,11 @@ class _Truth:
         false = {_what_joined(outcome, by): n for kind, outcome, by, n in rows if kind == "false"}
         never = counts["true"] - counts["both"] - sum(missed.values())
         through = counts["joined"] - counts["both"] - sum(false.values())
-        if never:
-            missed["never compared: no blocking rule brought the two together"] = never
+        settled = self._settled_apart()
+        if settled:
+            missed["not compared: each has a verified NHS number, and the two differ"] = settled
+        if never > settled:
+            missed["never compared: no blocking rule brought the two together"] = never - settled
         if through:
             false["joined through other records, never compared or far below the weight that is kept"] = through
         true_by = {by: n for kind, _, by, n in rows if kind == "decided true"}
@@ -552,6 +559,9 @@ class _Labels(_Truth):
         return {}
 
     def _people(self) -> int:
+        return 0
+
+    def _settled_apart(self) -> int:
         return 0
 
     def _notes(self) -> list[str]:

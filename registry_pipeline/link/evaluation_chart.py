@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.storage import raise_if_disk_full
 
 if TYPE_CHECKING:
-    from registry_pipeline.link.evaluate import Evaluation
+    from registry_pipeline.link.evaluate import Evaluation, Group
     from registry_pipeline.link.intervals import Gap, Measured
 
 MEASURES = (
@@ -72,20 +72,17 @@ def as_markdown(evaluation: Evaluation) -> str:
     """Every table of the evaluation in Markdown, as a model card takes it."""
     measured = {name: m for name, m in evaluation.measures.items() if m is not None}
     parts = [
-        f"Night {evaluation.night}, model {evaluation.model_version}, against {evaluation.against}. Intervals are 95%;"
-        " the unit is the person with everybody who shares a cluster with them.",
+        (
+            f"Night {evaluation.night}, model {evaluation.model_version}, against {evaluation.against}. Intervals are"
+            " 95%; the unit is the person with everybody who shares a cluster with them."
+        ),
         _table(("measure", "value", "interval"), [(n.replace("_", " "), *_told(n, m)) for n, m in measured.items()]),
         *(f"Largest gap in recall by {by.replace('_', ' ')}: {_gap(gap)}." for by, gap in evaluation.gaps.items()),
     ]
     columns = ("group", "records", "true pairs", "recall", "interval", "precision", "interval", "blocking recall",
                "mixed per 100,000", "split per 100,000")  # fmt: skip
     for by in dict.fromkeys(group.by for group in evaluation.groups):
-        rows = [
-            (g.name, f"{g.records:,}", f"{g.true_pairs:,.1f}".removesuffix(".0"), *_told("recall", g.measures["recall"]),
-             *_told("precision", g.measures["precision"]), _told("", g.measures["blocking_recall"])[0],
-             *(_told(name, g.measures.get(name))[0] for name in MEASURES if name.endswith("per_100000")))
-            for g in evaluation.groups if g.by == by
-        ]  # fmt: skip
+        rows = [_group_row(group) for group in evaluation.groups if group.by == by]
         parts.append(f"By {by.replace('_', ' ')}:\n\n{_table(columns, rows)}")
     bins = [
         (f"{b.low:g} to {b.high:g}", f"{b.pairs:,}", f"{b.reported:.4f}", *_told("", b.true_share))
@@ -99,6 +96,20 @@ def as_markdown(evaluation: Evaluation) -> str:
     ):
         parts.append(f"{title}:\n\n{_table(('how', 'pairs'), [(how, f'{n:,}') for how, n in counts.items()])}")
     return "\n\n".join(parts) + "\n"
+
+
+def _group_row(group: Group) -> tuple[str, ...]:
+    measures = group.measures
+    per_100000 = [_told(name, measures.get(name))[0] for name in MEASURES if name.endswith("per_100000")]
+    return (
+        group.name,
+        f"{group.records:,}" if group.records else "",
+        f"{group.true_pairs:,.1f}".removesuffix(".0"),
+        *_told("recall", measures["recall"]),
+        *_told("precision", measures["precision"]),
+        _told("blocking_recall", measures["blocking_recall"])[0],
+        *per_100000,
+    )
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -120,8 +131,8 @@ def _gap(gap: Gap | None) -> str:
     points = [f"{100 * x:.2f}" for x in (gap.difference.value, gap.difference.low, gap.difference.high, gap.by_chance)]
     left_out = f"; too small to compare: {', '.join(gap.left_out)}" if gap.left_out else ""
     return (
-        f"{points[0]} percentage points ({gap.worst} to {gap.best}; interval {points[1]} to {points[2]}; up to {points[3]}"
-        f" comes about by chance where all groups are linked equally well{left_out})"
+        f"{points[0]} percentage points ({gap.worst} to {gap.best}; interval {points[1]} to {points[2]}; up to"
+        f" {points[3]} comes about by chance where all groups are linked equally well{left_out})"
     )
 
 

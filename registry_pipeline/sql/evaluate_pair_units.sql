@@ -1,7 +1,9 @@
 -- Units counted alike for each kind of pair by its two records' /* by */ ("gp + acute"): pairs, each once.
 -- Reads: judged_record, true_candidate.
 WITH cell AS (
-    SELECT unit, person_key, cluster_key, /* by */ AS side, count(*) AS n FROM judged_record GROUP BY ALL
+    SELECT unit, person_key, cluster_key, /* by */ AS side, count(*) AS n FROM judged_record
+    WHERE n_person > 1 OR n_cluster > 1
+    GROUP BY ALL
 ),
 person_cell AS (SELECT unit, person_key, side, sum(n)::BIGINT AS n FROM cell GROUP BY ALL),
 cluster_cell AS (SELECT unit, cluster_key, side, sum(n)::BIGINT AS n FROM cell GROUP BY ALL),

@@ -5,12 +5,12 @@
 -- Parameters: $from_people (columns that the people file has), $night.
 CREATE OR REPLACE TEMP TABLE judged AS
 SELECT
-    linked.id, record_id, person, hash(person) AS person_key, hash(cluster_id, 'cluster') AS cluster_key,
+    linked.id, linked.is_settled, record_id, person, hash(person) AS person_key, hash(cluster_id, 'cluster') AS cluster_key,
     night_record.* EXCLUDE (record_id)
 FROM truth
 INNER JOIN person_cluster USING (record_id)
 INNER JOIN night_record USING (record_id)
-INNER JOIN (SELECT id, record_id FROM link_record) AS linked USING (record_id);
+INNER JOIN (SELECT id, record_id, is_settled FROM link_record) AS linked USING (record_id);
 
 -- What most of a person's records say (of two values in as many records the smaller): the person's group.
 CREATE OR REPLACE TEMP TABLE person_group AS
@@ -44,7 +44,7 @@ WITH person_size AS (SELECT person_key, count(*) AS n_person FROM judged GROUP B
 cluster_size AS (SELECT cluster_key, count(*) AS n_cluster FROM judged GROUP BY ALL),
 both_size AS (SELECT person_key, cluster_key, count(*) AS n_both FROM judged GROUP BY ALL)
 SELECT
-    id, record_id, person_key, cluster_key, person_key AS unit, provider, setting,
+    id, is_settled, record_id, person_key, cluster_key, person_key AS unit, provider, setting,
     CASE WHEN has_number THEN 'with' ELSE 'without' END AS nhs_number,
     person_group.* EXCLUDE (person_key),
     n_person, n_cluster, n_both, 0::BIGINT AS n_blocked

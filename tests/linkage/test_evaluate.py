@@ -197,6 +197,19 @@ def test_blocking_recall_counts_pairs_that_were_compared(tmp_path):
     assert sum(found.first_rule.values()) == 1
 
 
+def test_pairs_that_two_verified_numbers_keep_from_being_compared_are_told_apart(tmp_path):
+    verified = {"is_nhs_number_verified": True}
+    records = [
+        record(0, "A", "1", nhs_number="9000000009", **verified),
+        record(1, "A", "2", nhs_number="9000000017", **verified),
+        record(2, "A", "3"),
+    ]
+    assert measured(tmp_path, records).missed == {
+        "never compared: no blocking rule brought the two together": 2,
+        "not compared: each has a verified NHS number, and the two differ": 1,
+    }
+
+
 # Laws -----------------------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +219,8 @@ def without_blocking():
 
     def load(connection, *_):
         connection.execute(
-            "CREATE TEMP TABLE link_record AS SELECT row_number() OVER ()::INTEGER AS id, record_id FROM night_record"
+            "CREATE TEMP TABLE link_record AS SELECT row_number() OVER ()::INTEGER AS id, record_id,"
+            " false AS is_settled FROM night_record"
         )
 
     def block(connection, _):
