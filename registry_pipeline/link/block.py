@@ -18,12 +18,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from registry_pipeline.link.model import BLOCKING_RULES, CANDIDATE_RULES, MOST_RECORDS_IN_A_BLOCK
+from registry_pipeline.link.model import BLOCKING_RULES, CANDIDATE_RULES, MOST_RECORDS_IN_A_BLOCK, BlockingRule
 from registry_pipeline.link.records import run_script
 from registry_pipeline.tables import Column, Table
 
 if TYPE_CHECKING:
     import duckdb
+
+
+BUDGETS_AT_MOST = 2.0
+"""Times a rule's budget that its pairs may come to under frozen caps before all is counted anew: values come and go,
+and what was within the budget when it was counted may be a little over it now; twice is a flood, or other people."""
+
+
+class OverBudget(Exception):
+    """A rule's pairs no longer fit its budget under the caps as they were counted; its only argument is the rule."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,11 @@ def block(connection: duckdb.DuckDBPyConnection) -> Blocked:
 
 
 def block_everybody(
-    connection: duckdb.DuckDBPyConnection, rules: Collection[str], caps: Mapping[str, int] | None
+    connection: duckdb.DuckDBPyConnection,
+    rules: Collection[str],
+    caps: Mapping[str, int] | None,
+    *,
+    keeps_budget: bool = False,
 ) -> Blocked:
     """Make `state_pair` (state_l, state_r, rule) and `crowded_key` from all of `record_key`.
 
@@ -90,6 +103,10 @@ def block_everybody(
         connection: holds `everybody` and `record_key` of all of it.
         rules: names of those that are used.
         caps: frozen caps by rule; None counts them from the rules' budgets.
+        keeps_budget: refuse frozen caps that have come to let too many pairs through.
+
+    Raises:
+        OverBudget: they have.
     """
     records = _records(connection)
     blocked = Blocked()
@@ -116,6 +133,8 @@ def block_everybody(
             cap = largest_block(sizes, rule.pairs_per_record * records)
         else:
             cap = caps[rule.name]
+            if keeps_budget:
+                _keep_budget(connection, rule, records, "sum(pairs)", cap)
         blocked.caps[rule.name] = cap
         run_script(connection, "block_pairs", {"rule": number, "cap": cap})
     _finish(connection, blocked)
@@ -133,6 +152,9 @@ def block_touched(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int]
         caps: frozen caps by rule.
         keys: a FROM clause of the keys kept from earlier nights and made tonight.
         touched: table (state) of the records that are new or changed; more are added.
+
+    Raises:
+        OverBudget: what is new makes more pairs than a rule's budget.
     """
     blocked = Blocked(caps=dict(caps))
     _start(connection)
@@ -166,6 +188,30 @@ def _block_some(
         )
         bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": caps[rule.name], "counts_crossings": counts_crossings}
         run_script(connection, "block_touched", bound)
+        # One of a pair may be touched or both: the sum is no less than the pairs.
+        _keep_budget(
+            connection,
+            rule,
+            _records(connection),
+            "sum(touched * records) FILTER (is_open)",
+            caps[rule.name],
+            "sized_key",
+        )
+        run_script(connection, "block_touched_pairs", bound)
+
+
+def _keep_budget(
+    connection: duckdb.DuckDBPyConnection,
+    rule: BlockingRule,
+    records: int,
+    pairs: str,
+    cap: int,
+    sizes: str = "key_size",
+) -> None:
+    query = f"SELECT coalesce({pairs}, 0)::DOUBLE FROM {sizes} WHERE records <= $cap"  # noqa: S608  # own names
+    made = connection.execute(query, {"cap": cap}).fetchall()[0][0]
+    if made > BUDGETS_AT_MOST * rule.pairs_per_record * records:
+        raise OverBudget(rule.name)
 
 
 def number_pairs(connection: duckdb.DuckDBPyConnection, blocked: Blocked) -> None:

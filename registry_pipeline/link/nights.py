@@ -239,13 +239,7 @@ class _Linking:
 
     def run(self, *, full: bool, reuse: bool) -> Linked:
         """Link, and write every table of the night."""
-        kept, why = self._frozen(full=full)
-        previous: State | None = None
-        if kept is None:
-            blocked, kept = self._count()
-        else:
-            previous, why = self._goes_on_from(kept) if reuse else (None, ASKED)
-            blocked = self._block_changes(kept, previous) if previous else self._block_all(kept)
+        blocked, kept, previous, why = self._block(full=full, reuse=reuse)
         parts = match.judge_pairs(self._connection, self._model, self._comparisons, self._parts, records=kept.records)
         self._name_inputs(parts, previous)
         made = cluster.make_clusters(self._connection, self._model, prior=self._model.prior(kept.records))
@@ -253,6 +247,19 @@ class _Linking:
         return self._told(kept, previous, why, blocked, made)
 
     # What is frozen, and what is compared ---------------------------------------------------------------------------
+
+    def _block(self, *, full: bool, reuse: bool) -> tuple[Blocked, Frozen, State | None, str]:
+        """Make the candidate pairs; with what is frozen, the night that it went on from, and why it did not."""
+        kept, why = self._frozen(full=full)
+        if kept is None:
+            return *self._count(), None, why
+        previous, why = self._goes_on_from(kept) if reuse else (None, ASKED)
+        try:
+            if previous:
+                return self._block_changes(kept, previous), kept, previous, ""
+            return self._block_all(kept, keeps_budget=reuse), kept, None, why
+        except block.OverBudget as over:
+            return *self._count(), None, f"the pairs of the blocking rule {over} outgrew its budget"
 
     def _frozen(self, *, full: bool) -> tuple[Frozen | None, str]:
         """What was frozen for the model, loaded; None and why not where it is to be counted."""
@@ -277,10 +284,10 @@ class _Linking:
         kept = frozen.keep(self._connection, job.frozen_folder, self._model, job.night, self._records, blocked.caps)
         return blocked, kept
 
-    def _block_all(self, kept: Frozen) -> Blocked:
+    def _block_all(self, kept: Frozen, *, keeps_budget: bool) -> Blocked:
         records.make_features_of(self._connection, None)
         self._make_keys(kept.caps)
-        blocked = block.block_everybody(self._connection, kept.caps, kept.caps)
+        blocked = block.block_everybody(self._connection, kept.caps, kept.caps, keeps_budget=keeps_budget)
         block.number_pairs(self._connection, blocked)
         return blocked
 

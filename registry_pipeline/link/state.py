@@ -100,6 +100,19 @@ def write(home: Home, standing: State, *, rows: Mapping[str, int], about: Mappin
             "files": {str(path.relative_to(home.root)): path.stat().st_size for path in files},
         },
     )
+    _prune_keys(home, standing.folder)
+
+
+def _prune_keys(home: Home, folder: Path) -> None:
+    """Remove the key files that earlier runs of this night left and that no night reads any more."""
+    read = {
+        home.root / path
+        for note in home.root.glob("linkage/*/linked.json")
+        for path in read_json(note).get("key_files", [])
+    }
+    for path in folder.glob("keys/*.parquet"):
+        if path not in read:
+            path.unlink()
 
 
 def previous(home: Home, night: date) -> State | None:

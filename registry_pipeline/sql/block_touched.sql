@@ -1,6 +1,6 @@
--- The pairs of one blocking rule that have a touched record, and the blocks that crossed the rule's cap since last night.
+-- sized_key: the blocks of one blocking rule that have a touched record, and how large they are now and were before.
 -- Reads: seeking (state), seeking_key (key: theirs), kept_key (key, state, number_id, is_settled; also of states that no
--- longer stand), everybody, before (state), crowded_before. Adds to: found_pair, crowded_key, crossing.
+-- longer stand), everybody, before (state), crowded_before.
 -- A block can only grow over its cap by a new record, and only fall below it where it was above.
 CREATE OR REPLACE TEMP TABLE touched_key AS
 SELECT DISTINCT key FROM seeking_key WHERE key IS NOT NULL
@@ -21,36 +21,8 @@ LEFT JOIN seeking USING (state);
 CREATE OR REPLACE TEMP TABLE sized_key AS
 SELECT
     key, count_if(is_now) AS records, count_if(is_before) AS records_before,
-    bool_or(NOT is_settled AND is_now) AS is_open, bool_or(NOT is_settled) AS was_open
+    count_if(is_touched AND is_now) AS touched, bool_or(NOT is_settled AND is_now) AS is_open,
+    bool_or(NOT is_settled) AS was_open
 FROM member
 INNER JOIN member_state USING (state)
 GROUP BY key;
-
-INSERT INTO found_pair
-WITH usable AS (
-    SELECT member.*, is_touched FROM member
-    INNER JOIN member_state USING (state)
-    SEMI JOIN (SELECT key FROM sized_key WHERE records BETWEEN 2 AND $cap AND is_open) AS small USING (key)
-    WHERE is_now
-)
-SELECT least(l.state, r.state), greatest(l.state, r.state), $rule
-FROM (SELECT * FROM usable WHERE is_touched) AS l
-INNER JOIN usable AS r ON l.key = r.key
-WHERE l.state <> r.state AND NOT (l.is_settled AND r.is_settled) AND NOT coalesce(l.number_id = r.number_id, false);
-
-INSERT INTO crossing
-SELECT DISTINCT state FROM member
-SEMI JOIN (
-    SELECT key FROM sized_key WHERE was_open AND (records <= $cap) <> (records_before <= $cap)
-) AS crossed USING (key)
-WHERE $counts_crossings;
-
-INSERT INTO crowded_key
-SELECT $rule, key, records FROM sized_key WHERE $counts_crossings AND records > $cap AND is_open
-UNION ALL
-SELECT rule, key, records FROM crowded_before ANTI JOIN touched_key USING (key) WHERE $counts_crossings AND rule = $rule;
-
-DROP TABLE touched_key;
-DROP TABLE member;
-DROP TABLE member_state;
-DROP TABLE sized_key;

@@ -126,3 +126,17 @@ def test_a_telephone_number_of_very_many_brings_no_records_together(connection):
 )
 def test_the_largest_block_keeps_the_pairs_within_the_budget(sizes, budget, expected):
     assert block.largest_block(sizes, budget) == expected
+
+
+def test_records_of_one_content_are_scored_once(connection):
+    same = {"given_name": "ADA", "family_name": "LOVE", "birth_date": "1990-01-01", "postcode": "ZZ1 1AA"}
+    for number in range(4):
+        add(connection, f"P:{number}", **same)
+    add(connection, "Q:1", **same | {"given_name": "ADAH"})
+    add(connection, "Q:2", **same | {"given_name": "ADAH"})
+    _, pairs = blocked(connection)
+    records.run_script(connection, "link_pairs_to_score", {})
+    assert len(pairs) == 15
+    # ADA with ADA, ADA with ADAH, ADAH with ADAH.
+    assert connection.execute("SELECT count(*) FROM content_pair").fetchall() == [(3,)]
+    assert connection.execute("SELECT count(*) FROM pair_to_score").fetchall() == [(15,)]
