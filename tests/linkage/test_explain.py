@@ -122,7 +122,7 @@ def test_what_an_override_decided_is_told_also_where_nothing_was_compared(care):
     not_compared = ("not compared", "", "")
 
     assert section(explained, "Links")[0] == ("LA1:1", "RX1:1", "must_link override 4", "match", *not_compared)
-    apart = section(explain_patient(care.configuration, OTHER), "Nearest")[-1]
+    apart = section(explain_patient(care.configuration, OTHER), "Nearest")[0]
     assert apart == ("GP2:9", "RX1:1", LIVING, "cannot_link override 5", "no_match", *not_compared)
 
 
@@ -130,9 +130,9 @@ def test_the_nearest_others_are_told_with_what_kept_them_apart(care):
     explained = explain_patient(care.configuration, LIVING)
     near = section(explained, "Nearest")
 
-    assert near[0][:6] == ("GP1:1", "GP2:9", OTHER, "two_deaths", "no_match", "match: match_weight")
-    assert len(near) == MOST_NEIGHBOURS
-    assert f"Nearest records of others, {MOST_NEIGHBOURS} of 22" in [title for title, *_ in explained.sections]
+    assert near[1][:6] == ("GP1:1", "GP2:9", OTHER, "two_deaths", "no_match", "match: match_weight")
+    assert len(near) == 1 + MOST_NEIGHBOURS, "what an override alone decided comes before"
+    assert f"Nearest records of others, {1 + MOST_NEIGHBOURS} of 22" in [title for title, *_ in explained.sections]
 
 
 def test_overrides_are_told_with_who_when_why_and_whether_they_hold(care):
@@ -210,7 +210,7 @@ def test_a_linkage_of_before_this_version_is_read_and_one_that_is_gone_is_named(
             f"COPY (SELECT * EXCLUDE (judged_by, judged_outcome, override_id) FROM '{file}') TO '{older}' (FORMAT parquet)"
         )
     older.replace(file)
-    assert section(explain_patient(care.configuration, LIVING), "Links")[0][4] == ""
+    assert section(explain_patient(care.configuration, LIVING), "Links")[1][4] == ""
     file.unlink()
     with pytest.raises(RunFailed, match=r"linked_pair\.parquet is gone"):
         explain_patient(care.configuration, LIVING)
