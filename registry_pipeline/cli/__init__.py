@@ -301,7 +301,7 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f" in {configuration.directory / 'registry.yaml'} if this deployment may hold such people.\n"
         )
     if summary.built is not None:
-        for check in summary.built.checks:
+        for check in summary.linked.checks if summary.linked is not None else ():
             if check.name == "newest_model_is_in_use" and not check.passed:
                 sys.stderr.write(f"A newer linkage model is {check.observed} (registry model status).\n")
         rows = summary.built.rows

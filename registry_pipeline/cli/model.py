@@ -76,8 +76,10 @@ def status(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     linked_with = admission.version_published(home)
     table = _table("Linkage models, the newest first", "version", "state", "let in by", "on", "why")
     let_in = {each.version: each for each in admission.admissions(home)}
+    in_use, waiting = admission.version_in_use(configuration), admission.newer_versions(configuration)
     for version, _ in saved_versions(configuration.models):
-        states = ["the registry is linked with it"] if version == linked_with else []
+        states = ["in use"] if version == in_use else ["waits"] if version in waiting else []
+        states += ["the registry is linked with it"] if version == linked_with else []
         states += ["reported on"] if admission.report_file(home, version).is_file() else []
         entry = let_in.get(version)
         told = (entry.who, entry.when, entry.why) if entry else ("", "", "")

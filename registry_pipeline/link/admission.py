@@ -127,10 +127,9 @@ def model_for_night(configuration: Configuration, columns: Collection[str], nigh
         BadInput: nothing is published yet, and there is no model to begin with.
         RunFailed: the version that is in use cannot be read any more, or the deployment names one that was not let in.
     """
-    published = version_published(Home(configuration.home))
-    if published is None:
+    version = version_in_use(configuration)
+    if version is None:
         return choose_model(configuration, columns)
-    version = _version_in_use(configuration, published)
     file = _file_of(configuration, version)
     if not file.is_file():
         raise RunFailed(
@@ -173,7 +172,15 @@ def version_published(home: Home) -> str | None:
     return None if version is None else str(version)
 
 
-def _version_in_use(configuration: Configuration, published: str) -> str:
+def version_in_use(configuration: Configuration) -> str | None:
+    """The version that the next night links with; None where nothing is published and the newest that fits is taken.
+
+    Raises:
+        RunFailed: the deployment names a version that was not let in, or the current snapshot is damaged.
+    """
+    published = version_published(Home(configuration.home))
+    if published is None:
+        return None
     let_in = [admission.version for admission in admissions(Home(configuration.home))]
     named = configuration.deployment.model
     if named is None:
@@ -192,10 +199,9 @@ def newer_versions(configuration: Configuration) -> list[str]:
     Raises:
         RunFailed: as `model_for_night`, for what is in use.
     """
-    published = version_published(Home(configuration.home))
-    if published is None:
+    in_use = version_in_use(configuration)
+    if in_use is None:
         return []
-    in_use = _version_in_use(configuration, published)
     newest_first = [version for version, _ in saved_versions(configuration.models)]
     return newest_first[: newest_first.index(in_use)] if in_use in newest_first else newest_first
 
