@@ -6,6 +6,7 @@ and row. What does not: what is counted from them (`evaluate`, `estimate`). No v
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ PAIR_COLUMNS = ("record_id_l", "record_id_r", "is_match")
 
 GROUP_COLUMNS = ("sex", "birth_date", "ethnicity", "deprivation_decile")
 """What a people file may say of a person."""
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 
 REVIEW_COLUMNS = ("stratum", "stratum_pairs", "sampling_weight", "reviewer")
 """What a review sample holds besides."""
@@ -88,9 +91,7 @@ def _open(connection: duckdb.DuckDBPyConnection, file: Path, called: str) -> set
 
     if not file.is_file():
         raise BadInput(f"There is no {called} file {file}.")
-    place = str(file).replace("'", "''")
-    is_text = any(suffix in (".csv", ".tsv", ".txt") for suffix in file.suffixes)
-    reader = f"read_csv('{place}', all_varchar = true, header = true)" if is_text else f"read_parquet('{place}')"
+    reader = _reader(file, called)
     try:
         there = {name.lower() for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}  # noqa: S608  # a quoted path
         read = [name for name in READ_COLUMNS if name in there]
@@ -104,6 +105,31 @@ def _open(connection: duckdb.DuckDBPyConnection, file: Path, called: str) -> set
         where = f", line {line[1]}," if line else ""
         raise BadInput(f"The {called} file {file}{where} cannot be read as Parquet or CSV.") from problem
     return set(read)
+
+
+def _reader(file: Path, called: str) -> str:
+    """A FROM clause that reads the file; CSV by its first line, since a guess at a table of keys may be wrong.
+
+    Raises:
+        BadInput: the first line of a CSV is no list of columns.
+    """
+    place = str(file).replace("'", "''")
+    if not any(suffix in TEXT_SUFFIXES for suffix in file.suffixes):
+        return f"read_parquet('{place}')"
+    if file.suffix not in TEXT_SUFFIXES:
+        return f"read_csv('{place}', all_varchar = true, header = true)"  # compressed
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            first = opened.readline(100_000)
+    except UnicodeDecodeError as problem:
+        raise BadInput(f"The {called} file {file} is not UTF-8 text: save it as UTF-8.") from problem
+    delimiter = max(",;\t|", key=first.count)
+    names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise BadInput(f"The {called} file {file}, line 1: a name for each column is needed, and each once.")
+    columns = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}': 'VARCHAR'" for name in names)
+    options = f"auto_detect = false, header = true, delim = '{delimiter}', quote = '\"', escape = '\"'"
+    return f"read_csv('{place}', {options}, columns = {{{columns}}})"
 
 
 def _refuse_empty(connection: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[str], called: str) -> None:

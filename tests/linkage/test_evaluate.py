@@ -356,6 +356,18 @@ def test_labelled_pairs_are_measured_as_pairs(tmp_path):
     assert sum(true for true, _, _ in found.by_settings.values()) == 2
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_truth_may_be_written_with_any_usual_delimiter(delimiter, tmp_path):
+    """Keys with colons and braces lead nobody to another delimiter than the first line's."""
+    records = clustering("AAB", "112")
+    configuration = write_night(tmp_path, records)
+    rows = [(r["provider"], r["local_id"], f"{{{r['person']}:{n}}}"[:2] + "}") for n, r in enumerate(records)]
+    text = "\n".join(delimiter.join(row) for row in [("provider", "local_id", "person_id"), *rows])
+    (tmp_path / "truth.csv").write_text(text, encoding="utf-8-sig")
+    found = evaluate(configuration, NIGHT, tmp_path / "truth.csv")
+    assert (found.records, found.true_pairs, found.recall) == (3, 1, 1.0)
+
+
 # Unfit files ----------------------------------------------------------------------------------------------------------
 
 GOOD = "provider,local_id,person_id\nP,0,SECRET1\nQ,1,SECRET1\nP,2,SECRET2\n"
@@ -365,6 +377,8 @@ UNFIT = {
     "two people": (GOOD + "P,0,SECRET3\n", "rows 1 and 4 .* person_id"),
     "other keys": ("provider,local_id,person_id\n" + "".join(f"SECRETX,{n},p\n" for n in range(40)), "Of the 40 keys .* only 0"),
     "few keys": (GOOD + "".join(f"SECRETX,{n},p\n" for n in range(60)), "Of the 63 keys .* only 3"),
+    "no names": ("SECRET1,,\n", "line 1: a name for each column"),
+    "nothing in it": ("", "line 1: a name for each column"),
     "empty": ("provider,local_id,person_id\n", "Of the 0 keys"),
     "no key": (GOOD + ",7,SECRET4\n", "without provider, the first being row 4"),
     "unknown record": ("record_id_l,record_id_r,is_match\nP:0,Q:1,true\nP:0,SECRETX:9,true\n", "1 of 2 pair.* row 2"),
@@ -398,6 +412,10 @@ def test_what_cannot_be_read_is_named(linked, tmp_path):
     (tmp_path / "truth.parquet").write_bytes(b"SECRET, not Parquet")
     with pytest.raises(BadInput, match="cannot be read as Parquet or CSV") as refused:
         evaluate(linked, NIGHT, tmp_path / "truth.parquet")
+    assert "SECRET" not in str(refused.value)
+    (tmp_path / "uneven.csv").write_text("provider,local_id,person_id\nP,0,1\nP,1,SECRET,2,3\n")
+    with pytest.raises(BadInput, match=r"uneven\.csv, line 3, cannot be read") as refused:
+        evaluate(linked, NIGHT, tmp_path / "uneven.csv")
     assert "SECRET" not in str(refused.value)
     with pytest.raises(BadInput, match="There is no truth file"):
         evaluate(linked, NIGHT, tmp_path / "nowhere.csv")
