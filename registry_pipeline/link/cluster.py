@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.link.match import run_script
 from registry_pipeline.link.model import (
@@ -40,7 +39,6 @@ from registry_pipeline.link.regroup import (
     Regrouped,
     regroup,
 )
-from registry_pipeline.storage import scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,6 +73,10 @@ MOST_RECORDS_IN_A_GROUP = 5_000
 are followed; the group goes to a person as a large cluster."""
 
 
+RECORDS_IN_A_BATCH = 100_000
+"""Records of doubtful groups that are held in Python at a time: some 200 MB, in data where most groups are doubtful."""
+
+
 @dataclass(frozen=True)
 class Made:
     """What clustering gave: names and counts only.
@@ -90,36 +92,15 @@ class Made:
     largest: int = 0
 
 
-@overload
-def make_clusters(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, old: None = None, *, prior: float | None = None
-) -> Made: ...
-
-
-@overload
-def make_clusters(connection: duckdb.DuckDBPyConnection, model: list[Path], old: LinkageModel) -> int: ...
-
-
-def make_clusters(
-    connection: duckdb.DuckDBPyConnection,
-    model: LinkageModel | list[Path],
-    old: LinkageModel | None = None,
-    *,
-    prior: float | None = None,
-) -> Made | int:
+def make_clusters(connection: duckdb.DuckDBPyConnection, model: LinkageModel, *, prior: float | None = None) -> Made:
     """Make `judged_pair`, `clustered`, `held_in` and `attention`; see `sql/cluster_made.sql`.
 
     Args:
         connection: holds `cluster_record`, `judged_part`, `override_link` and `prior_record`.
-        model: that scored the pairs; a list of parts for the entry point of before.
-        old: the model, where the second argument is a list of parts.
+        model: that scored the pairs.
         prior: probability that two records drawn at random are one person, as it was when the pairs were scored; None
             takes the model's for tonight's number of records. Only where `rests_on_all_records` is it asked for.
     """
-    if isinstance(model, list) or old is not None:
-        if not isinstance(model, list) or old is None:
-            raise TypeError("make_clusters takes a model, or (until the engine changes) parts and a model")
-        return _make_clusters_of_parts(connection, model, old)
     _find_left_over(connection, model, prior)
     run_script(
         connection,
@@ -144,6 +125,7 @@ def make_clusters(
             "large_group": 2 * LARGE_GROUP,
             "most_in_a_group": MOST_RECORDS_IN_A_GROUP,
             "sure_weight": MATCH_WEIGHT,
+            "records_in_a_batch": RECORDS_IN_A_BATCH,
             **_levels(),
         },
     )
@@ -151,23 +133,6 @@ def make_clusters(
     run_script(connection, "cluster_made", {})
     largest = connection.execute("SELECT max(n) FROM (SELECT count(*) AS n FROM clustered GROUP BY cluster)").fetchall()
     return Made(counted, rebuilt, int(largest[0][0] or 0))
-
-
-def _make_clusters_of_parts(connection: duckdb.DuckDBPyConnection, parts: list[Path], model: LinkageModel) -> int:
-    """The entry point of before the incremental engine: no overrides, nothing known of the night before."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW judged_part AS"  # noqa: S608  # own paths
-        f" SELECT * RENAME (decided_by AS judged_by, outcome AS judged_outcome) FROM {scan(parts)}"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW cluster_record AS SELECT id, record_id, provider, setting, number_id, is_verified,"
-        " given_name, birth_digits, death_date, is_infant, sex FROM counted_record"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE override_link (override_id BIGINT, kind VARCHAR, id_l INTEGER, id_r INTEGER)"
-    )
-    connection.execute("CREATE OR REPLACE TEMP TABLE prior_record (record_id VARCHAR, patient_id UUID)")
-    return make_clusters(connection, model).rebuilt
 
 
 def rests_on_all_records(model: LinkageModel) -> bool:
@@ -265,55 +230,55 @@ class _Doubtful:
 
 
 def _rebuild_doubtful(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], int]:
-    """Make `rebuilt`, `cut_link`, `frozen_record` and `attention` from the doubtful groups.
+    """Make `rebuilt`, `cut_link`, `frozen_record` and `attention` from the doubtful groups, so many at a time.
 
     Returns:
         Rows of `attention` by reason, and how many groups there were.
     """
+    groups, batches = connection.execute(
+        "SELECT count(*), coalesce(max(batch), -1) + 1 FROM doubtful_component"
+    ).fetchall()[0]
     made = _Rows()
-    groups = _read_doubtful(connection)
-    for group in groups.values():
-        made.add(group, regroup(group.records, group.links, group.aparts, group.overrides))
+    for batch in range(batches):
+        for group in _read_doubtful(connection, batch).values():
+            made.add(group, regroup(group.records, group.links, group.aparts, group.overrides))
     made.hand_over(connection)
-    return dict(sorted(Counter(row["reason"] for row in made.attention).items())), len(groups)
+    return dict(sorted(Counter(row["reason"] for row in made.attention).items())), int(groups)
 
 
-def _read_doubtful(connection: duckdb.DuckDBPyConnection) -> dict[int, _Doubtful]:
+def _read_doubtful(connection: duckdb.DuckDBPyConnection, batch: int) -> dict[int, _Doubtful]:
     groups: dict[int, _Doubtful] = defaultdict(_Doubtful)
     place: dict[int, int] = {}
-    for component, number, record_id, *about in _rows(
-        connection,
-        "SELECT component, id, record_id, number_id, death_date, prior FROM doubtful_record"
-        " ORDER BY component, record_id",
-    ):
+    # In the order of record_id: a record's place in its group is its number there.
+    columns = "record_id, id, number_id, death_date, prior"
+    for component, record_id, number, *about in _rows(connection, batch, "doubtful_record", columns):
         group = groups[component]
         place[number] = len(group.ids)
         group.ids.append(number)
         group.record_ids.append(record_id)
         group.records.append(Record(*about))
-    for component, left, right, is_followed, *about in _rows(
-        connection,
-        "SELECT component, id_l, id_r, is_followed, weight, decided_by, is_certain, says_given, says_birth, only_stays"
-        " FROM doubtful_link",
-    ):
+    columns = "id_l, id_r, is_followed, weight, decided_by, is_certain, says_given, says_birth, only_stays"
+    for component, left, right, is_followed, *about in _rows(connection, batch, "doubtful_link", columns):
         if is_followed:
             groups[component].links.append(Link(place[left], place[right], *about))
         else:
             groups[component].left_out.append((left, right))
-    for component, left, right, differs_in, is_soft in _rows(
-        connection, "SELECT component, id_l, id_r, differs_in, is_soft FROM apart_pair"
-    ):
-        groups[component].aparts.append(Apart(place[left], place[right], differs_in, is_soft))
-    for component, override_id, is_must, left, right in _rows(
-        connection, "SELECT component, override_id, is_must, id_l, id_r FROM doubtful_override"
-    ):
-        groups[component].overrides.append(Override(override_id, is_must, place[left], place[right]))
+    for component, left, right, *about in _rows(connection, batch, "apart_pair", "id_l, id_r, differs_in, is_soft"):
+        groups[component].aparts.append(Apart(place[left], place[right], *about))
+    columns = "override_id, is_must, id_l, id_r"
+    for component, number, is_must, left, right in _rows(connection, batch, "doubtful_override", columns):
+        groups[component].overrides.append(Override(number, is_must, place[left], place[right]))
     return dict(groups)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
-    table = connection.sql(query).to_arrow_table()
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+def _rows(connection: duckdb.DuckDBPyConnection, batch: int, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+    """The component and some columns of a table, of the groups of a batch, in order."""
+    found = connection.sql(
+        f"SELECT component, {columns} FROM {table}"  # noqa: S608  # own names
+        " SEMI JOIN (FROM doubtful_component WHERE batch = $batch) AS asked USING (component) ORDER BY ALL",
+        params={"batch": batch},
+    ).to_arrow_table()
+    return zip(*(column.to_pylist() for column in found.columns), strict=True)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 -- Connected groups that must not stand as they are. Everything here asks a group's own records, pairs and overrides only.
 -- Reads: component (id, component), cluster_record, judged_part, match_edge, override_link, prior_record.
 -- Numbers: $rules and the $fields in which they tell people apart, $has_households, $generation_years, $same_death_days, $large_group,
--- $most_in_a_group, $sure_weight, $given_different, $birth_different.
+-- $most_in_a_group, $sure_weight, $records_in_a_batch, $given_different.
 
 CREATE OR REPLACE TEMP TABLE sized AS
 SELECT
@@ -93,7 +93,11 @@ WITH doubtful AS (
     INNER JOIN sized USING (component)
     WHERE NOT is_certain AND weight < $sure_weight AND records >= 4
 )
-SELECT component, first, records FROM doubtful INNER JOIN sized USING (component);
+SELECT
+    component, first, records,
+    ((sum(records) OVER (ORDER BY component) - records) // $records_in_a_batch)::INTEGER AS batch
+FROM doubtful
+INNER JOIN sized USING (component);
 
 CREATE OR REPLACE TEMP TABLE doubtful_record AS
 SELECT component, first, id, record_id, number_id, death_date, patient_id::VARCHAR AS prior

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -88,7 +88,6 @@ class Clustered:
     pairs: Mapping[tuple[str, str], tuple[str, str, int | None]]
     held: Mapping[str, tuple[str, float, bool]]
     attention: Sequence[tuple[str, str, str, tuple[Any, ...]]]
-    to_review: Sequence[str] = field(default=())
 
     @property
     def groups(self) -> set[str]:
@@ -188,10 +187,6 @@ def _read(connection, made: Made) -> Clustered:
         "SELECT reason, array_to_string(record_ids, ' '), record_id, decided_by, match_weight, override_ids"
         " FROM attention LEFT JOIN cluster_record ON cluster_record.id = component ORDER BY ALL"
     )
-    review = rows(
-        "SELECT array_to_string(record_ids, ' ')"
-        f" FROM ({load_sql('cluster_possible_match').rstrip().rstrip(';')}) ORDER BY ALL"
-    )
     return Clustered(
         made,
         {record: cluster for record, cluster, _ in clusters},
@@ -199,5 +194,4 @@ def _read(connection, made: Made) -> Clustered:
         {(left, right): tuple(rest) for left, right, *rest in pairs},
         {record: tuple(rest) for record, *rest in held},
         [(reason, records, component, tuple(map(str, rest))) for reason, records, component, *rest in attention],
-        [records for (records,) in review],
     )
