@@ -4,7 +4,7 @@ What belongs here: their dependencies on every provider's share, and the adapter
 provider's own tables, and when the registry's night starts (`automation.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import dagster as dg
@@ -16,9 +16,21 @@ from registry_pipeline.defs.descriptions import Whose, made, table_spec
 from registry_pipeline.defs.partitions import night_of, nights
 from registry_pipeline.defs.provider_assets import Event, shares
 from registry_pipeline.defs.resources import RegistryDeployment
+from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.tables import EVENT_TABLES, REGISTRY_TABLES, TABLES
 
 LINKED = ("linked_pair", "person_cluster")
+LINKAGE_CHECKS = {
+    "every_provider_is_in": "Each provider's extract of this very night is used; amber names those whose last accepted"
+    " one is carried forward, and those that are past their own staleness limit.",
+    "no_block_over_its_cap": "No value is so common that its records are not compared by it (a placeholder, as a rule);"
+    " amber names the blocking rule, how many such values there are, and the records of the commonest.",
+    "linked_incrementally": "Only what is new, changed or gone since the last published night is compared; says from"
+    " which night, or why every record was, and is amber where nobody asked for that.",
+    "newest_model_is_in_use": "Amber names newer versions of the linkage model that wait to be let in.",
+}
+"""The checks of `linked_pair`, and what each is for."""
+
 BUILT = ("patient_record", *(table for table in REGISTRY_TABLES if table != "patient_record"))
 """The snapshot's tables, each after those that it is made from."""
 
@@ -52,25 +64,50 @@ def _link(configuration: Configuration) -> dg.AssetsDefinition:
                 kinds=kinds,
             ),
         ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "every_provider_is_in",
-                asset=["linked_pair"],
-                description="Each provider's extract of this very night is used; amber names those whose last accepted"
-                " one is carried forward, and those that are past their own staleness limit.",
-            )
-        ],
+        check_specs=[dg.AssetCheckSpec(n, asset=["linked_pair"], description=d) for n, d in LINKAGE_CHECKS.items()],
         partitions_def=nights(configuration.deployment),
     )
     def link_records(context: dg.AssetExecutionContext, deployment: RegistryDeployment) -> Iterator[Event]:
         on = night_of(context.partition_key)
         with told_plainly("link"):
             linked = night.link_records(deployment.configuration, on)
-        for table in LINKED:
-            yield made(dg.AssetKey(table), linked.rows[table], model_version=linked.model_version)
+        for table, counts in _counted(linked).items():
+            yield made(dg.AssetKey(table), linked.rows[table], model_version=linked.model_version, **counts)
         yield _every_provider_is_in(deployment.configuration, on.isoformat(), linked)
+        yield from map(_of_linkage, linked.checks)
 
     return link_records
+
+
+def _counted(linked: night.LinkedNight) -> dict[str, dict[str, float | str | Mapping[str, int] | None]]:
+    """What is told of each linked table beside its rows: counts by name."""
+    told = linked.linked
+    if told is None:
+        return {table: {} for table in LINKED}
+    return {
+        "linked_pair": {
+            "frozen_term_frequencies": told.frozen,
+            "records": told.records,
+            "records_compared": told.records_changed,
+            "records_reused": told.records - told.records_changed,
+            "records_gone": told.records_gone,
+            "pairs_compared_by_rule": told.pairs_by_rule,
+            "pairs_reused": told.pairs_reused,
+            "values_too_common_by_rule": {rule: left.values for rule, left in told.values_left_out.items()},
+            "decisions": told.decisions,
+        },
+        "person_cluster": {"needs_attention_by_reason": told.attention, "groups_built_anew": told.doubtful_groups},
+    }
+
+
+def _of_linkage(check: CheckOutcome) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey("linked_pair"),
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=sentence(check),
+    )
 
 
 def _every_provider_is_in(configuration: Configuration, on: str, linked: night.LinkedNight) -> dg.AssetCheckResult:

@@ -16,6 +16,7 @@ import pytest
 from registry_pipeline import night, outcomes
 from registry_pipeline.config import Configuration, load_configuration
 from registry_pipeline.errors import FeedFault
+from registry_pipeline.link import Linked
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import Home
 from registry_pipeline.tables import FEEDS, REGISTRY_TABLES
@@ -72,6 +73,7 @@ class Played:
     checks: dict[tuple[str, str], list[CheckOutcome]] = field(default_factory=dict)
     raised: dict[str, list[Exception]] = field(default_factory=dict)
     calls: list[tuple[str, str, date]] = field(default_factory=list)
+    linked: Linked = field(default_factory=lambda: Linked("model_1", "model_1.1", date(2026, 4, 1), "", {}, records=18))
 
     def raise_if_asked(self, stage: str) -> None:
         waiting = self.raised.get(stage)
@@ -127,7 +129,9 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
         play.calls.append(("link", "", on))
         play.raise_if_asked("link")
         used = [(code, on, False) for code in configuration.providers if (code, "patient") not in play.statuses]
-        return night.LinkedNight("model_1", {"linked_pair": 4, "person_cluster": 18}, used)
+        rows = {"linked_pair": 4, "person_cluster": 18}
+        checks = [*play.linked.checks(), CheckOutcome(name="newest_model_is_in_use", passed=True)]
+        return night.LinkedNight("model_1", rows, used, play.linked, checks)
 
     def build(configuration, on, *, run_id=None):
         play.calls.append(("build", "", on))

@@ -11,7 +11,7 @@ import dagster as dg
 from registry_pipeline import open_registry, synthetic
 from registry_pipeline.config import Configuration, load_configuration
 from registry_pipeline.definitions import definitions_of
-from registry_pipeline.defs import automation
+from registry_pipeline.defs import automation, registry_assets
 
 FIRST, SECOND = date(2026, 4, 1), date(2026, 4, 2)
 PROVIDERS = {"RX1": ("patient", "spell"), "RY2": ("patient",)}
@@ -65,8 +65,11 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     assert 0 < made["RX1/person_record"] <= made["RX1/accepted_patient"]
     registry = run(configuration, instance, "registry_night", FIRST)
     assert registry.success
-    assert checks(registry)["linked_pair:every_provider_is_in"].passed
+    assert {name: check.passed for name, check in checks(registry).items() if name.startswith("linked_pair")} == {
+        f"linked_pair:{name}": True for name in registry_assets.LINKAGE_CHECKS
+    }
     built = rows(registry)
+    assert "needs_attention" in built
     assert built["patient_record"] == made["RX1/person_record"] + made["RY2/person_record"]
     with open_registry(configuration.home) as reader:
         assert reader.execute("select count(*) from patient").fetchall() == [(built["patient"],)]
@@ -85,6 +88,9 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     carried = checks(registry)["linked_pair:every_provider_is_in"]
     assert not carried.passed
     assert carried.description == "Carried forward: RY2 of 2026-04-01"
+    incrementally = checks(registry)["linked_pair:linked_incrementally"]
+    assert incrementally.passed
+    assert "from the night 2026-04-01" in incrementally.description
 
     now = datetime(2026, 4, 2, 9, tzinfo=ZoneInfo("Europe/London"))
     assert not requests(configuration, instance, now)

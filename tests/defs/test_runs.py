@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
@@ -10,6 +11,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.definitions import definitions_of
 from registry_pipeline.defs import provider_assets
 from registry_pipeline.errors import FeedFault, RunFailed
+from registry_pipeline.link.block import LeftOut
 from registry_pipeline.outcomes import CheckOutcome
 
 from .conftest import NIGHT, Played
@@ -138,6 +140,55 @@ def test_an_unforeseen_error_fails_its_provider_alone_and_tells_no_value(configu
     said = " ".join(record.to_json() for record in instance.all_logs(result.run_id))
     assert "The validate stage broke unexpectedly (ValueError at" in said
     assert "Agatha" not in said
+
+
+def test_the_registry_night_tells_what_was_compared_decided_and_waits(configuration, instance, played) -> None:
+    played.linked = replace(
+        played.linked,
+        records_changed=3,
+        records_gone=1,
+        pairs_by_rule={"same_phone": 7},
+        pairs_reused=40,
+        decisions={"match: match_weight": 4},
+        attention={"possible_match": 2},
+    )
+    result = run(configuration, instance, "registry_night")
+
+    pairs, clusters = (
+        {name: value.value for name, value in e.materialization.metadata.items()}
+        for e in result.get_asset_materialization_events()
+        if e.asset_key.to_user_string() in ("linked_pair", "person_cluster")
+    )
+    assert pairs["pairs compared by rule"] == {"same_phone": 7}
+    assert pairs["decisions"] == {"match: match_weight": 4}
+    assert [pairs[f"records{what}"] for what in ("", " compared", " reused", " gone")] == [18, 3, 15, 1]
+    assert pairs["pairs reused"] == 40
+    assert clusters["needs attention by reason"] == {"possible_match": 2}
+    assert made(result)["needs_attention"] == 14
+    told = checks(result)
+    assert told["linked_pair:linked_incrementally"].passed
+    assert "from the night 2026-04-01: 3 of 18 records compared" in told["linked_pair:linked_incrementally"].description
+    assert told["linked_pair:no_block_over_its_cap"].passed
+
+
+def test_values_that_are_too_common_are_amber_with_their_rule_and_their_counts(configuration, instance, played) -> None:
+    played.linked = replace(
+        played.linked,
+        since=None,
+        why_full="the columns are others",
+        values_left_out={"same_phone": LeftOut(2, 100_000)},
+    )
+    result = run(configuration, instance, "registry_night")
+
+    assert result.success, "amber stops nothing"
+    told = checks(result)
+    for name, said in (
+        ("no_block_over_its_cap", "same_phone: 2 values, the commonest in 100,000 records"),
+        ("linked_incrementally", "every record: the columns are others"),
+    ):
+        check = told[f"linked_pair:{name}"]
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert said in check.description
 
 
 def test_the_registry_night_goes_on_without_a_provider_and_says_so(configuration, instance, played) -> None:
