@@ -262,3 +262,8 @@ def _finish(connection: duckdb.DuckDBPyConnection, blocked: Blocked) -> None:
         "SELECT rule, count(*), max(records) FROM crowded_key GROUP BY rule ORDER BY rule"
     ).fetchall()
     blocked.values_left_out = {CANDIDATE_RULES[rule]: LeftOut(values, most) for rule, values, most in crowded}
+    # Numbers and telephones of too many records have no key at all, whatever the caps: they are told of all the same.
+    flagged = connection.execute("SELECT rule, values, most_records FROM crowded_value WHERE values > 0").fetchall()
+    for rule, values, most in flagged:
+        known = blocked.values_left_out.get(rule, LeftOut(0, 0))
+        blocked.values_left_out[rule] = LeftOut(known.values + values, max(known.most_records, most))

@@ -12,7 +12,7 @@ count: enough to weigh an agreement with.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.errors import BadInput
 from registry_pipeline.link.model import LinkageModel
 from registry_pipeline.storage import (
+    file_digest,
     load_sql,
     read_json,
     scan,
@@ -60,6 +61,7 @@ class Frozen:
         common_address_words: words (street, town) that say nothing about a home.
         caps: blocking rule to the largest block that it compares; rules that are not used are absent.
         duckdb: version whose digests these are.
+        table_sha256: of the table of frequencies: another version's table in its place is refused.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Frozen:
     common_address_words: tuple[str, ...]
     caps: Mapping[str, int]
     duckdb: str
+    table_sha256: str
 
     def fits(self, records: int) -> bool:
         """Whether the number of records has not moved too far since it was counted."""
@@ -118,10 +121,12 @@ def keep(
         ),
         caps=dict(caps),
         duckdb=duckdb.__version__,
+        table_sha256="",
     )
     with whole_folder(folder / model.version / str(number)) as made:
         query = "SELECT * FROM frozen_frequency ORDER BY column_name, digest"
         write_table(connection, query, FREQUENCY_TABLE, made / "term_frequency.parquet")
+        kept = replace(kept, table_sha256=file_digest(made / "term_frequency.parquet"))
         write_json(made / "frozen.json", asdict(kept))
     return kept
 
@@ -146,6 +151,9 @@ def find(folder: Path, model: LinkageModel) -> tuple[Frozen, Path] | None:
                 path=path, why=f"were counted for another model {kept.model_version} than {model.version} as it is now"
             )
         )
+    table = path / "term_frequency.parquet"
+    if not table.is_file() or file_digest(table) != kept.table_sha256:
+        raise BadInput(_UNUSABLE.format(path=path, why="are not as they were written"))
     return kept, path
 
 
@@ -197,4 +205,5 @@ def _read(content: Mapping[str, Any]) -> Frozen:
         common_address_words=tuple(content["common_address_words"]),
         caps={str(rule): int(cap) for rule, cap in content["caps"].items()},
         duckdb=str(content["duckdb"]),
+        table_sha256=str(content["table_sha256"]),
     )

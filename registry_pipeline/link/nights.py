@@ -393,7 +393,8 @@ class _Linking:
         self._table(CROWDED_KEY, "SELECT * FROM crowded_key")
         keys = self._write_keys(previous)
         made_with = state.digest(self._model, self._comparisons, kept)
-        standing = State(job.night, job.folder, made_with, kept.name, keys)
+        known = previous.key_digests if previous else {}
+        standing = State(job.night, job.folder, made_with, kept.name, keys, known)
         state.write(
             job.home,
             standing,

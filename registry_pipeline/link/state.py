@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from importlib import metadata, resources
@@ -18,7 +18,7 @@ from typing import Any
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.link.frozen import Frozen
 from registry_pipeline.link.model import LinkageModel
-from registry_pipeline.storage import Home, published_snapshots, read_json, snapshot_night, write_json
+from registry_pipeline.storage import Home, file_digest, published_snapshots, read_json, snapshot_night, write_json
 
 CARRIED = (
     "linked_pair",
@@ -43,6 +43,7 @@ class State:
         made_with: digest of the model, what is frozen, the comparisons in use, the code and the library versions.
         frozen: name of what was frozen.
         key_files: files of record keys, the oldest first; a key counts while its record stays as it was.
+        key_digests: SHA-256 of those of them that were written on earlier nights, and read to begin this one.
     """
 
     night: date
@@ -50,6 +51,7 @@ class State:
     made_with: str
     frozen: str
     key_files: tuple[Path, ...]
+    key_digests: Mapping[Path, str] = field(default_factory=dict)
 
     def table(self, name: str) -> Path:
         """One of the night's files."""
@@ -88,6 +90,7 @@ def write(home: Home, standing: State, *, rows: Mapping[str, int], about: Mappin
         about: counts, for people and for the manifest.
     """
     files = [*(standing.table(name) for name in CARRIED), *standing.key_files]
+    known = standing.key_digests
     write_json(
         standing.folder / "linked.json",
         {
@@ -97,7 +100,7 @@ def write(home: Home, standing: State, *, rows: Mapping[str, int], about: Mappin
             "made_with": standing.made_with,
             "frozen": standing.frozen,
             "key_files": [str(path.relative_to(home.root)) for path in standing.key_files],
-            "files": {str(path.relative_to(home.root)): path.stat().st_size for path in files},
+            "files": {str(path.relative_to(home.root)): known.get(path) or file_digest(path) for path in files},
         },
     )
     _prune_keys(home, standing.folder)
@@ -139,13 +142,13 @@ def previous(home: Home, night: date) -> State | None:
             frozen=str(content["frozen"]),
             key_files=tuple(home.root / path for path in content["key_files"]),
         )
-        sizes = {home.root / path: int(size) for path, size in content["files"].items()}
+        digests = {home.root / path: str(written) for path, written in content["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise damaged(note, before) from problem
-    for path, size in sizes.items():
-        if not path.is_file() or path.stat().st_size != size:
+    for path, written in digests.items():
+        if not path.is_file() or file_digest(path) != written:
             raise damaged(path, before)
-    return state
+    return replace(state, key_digests={path: digests[path] for path in state.key_files})
 
 
 def damaged(path: Path, night: date) -> RunFailed:

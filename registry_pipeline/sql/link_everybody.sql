@@ -4,15 +4,25 @@
 -- Reads: person_record (every provider's share), replaced_number (nhs_number, current_number).
 -- Numbers: $most_records_of_a_number, $most_records_of_a_phone, $newborn_days (see link/model.py).
 CREATE OR REPLACE TEMP TABLE crowded_number AS
-SELECT coalesce(current_number, nhs_number) AS current_nhs_number
+SELECT coalesce(current_number, nhs_number) AS current_nhs_number, count(*) AS records
 FROM person_record
 LEFT JOIN replaced_number USING (nhs_number)
 WHERE nhs_number IS NOT NULL
-GROUP BY ALL
+GROUP BY coalesce(current_number, nhs_number)
 HAVING count(*) > $most_records_of_a_number;
 
 CREATE OR REPLACE TEMP TABLE crowded_phone AS
-SELECT phone FROM person_record WHERE phone IS NOT NULL GROUP BY phone HAVING count(*) > $most_records_of_a_phone;
+SELECT phone, count(*) AS records
+FROM person_record
+WHERE phone IS NOT NULL
+GROUP BY phone
+HAVING count(*) > $most_records_of_a_phone;
+
+-- What the night's checks tell of them: the rule that they would have blocked by, and counts.
+CREATE OR REPLACE TEMP TABLE crowded_value AS
+SELECT 'same_nhs_number' AS rule, count(*) AS values, max(records) AS most_records FROM crowded_number
+UNION ALL
+SELECT 'phone', count(*), max(records) FROM crowded_phone;
 
 CREATE OR REPLACE TEMP TABLE everybody AS
 WITH resolved AS (
