@@ -21,6 +21,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.link import match, truth_files
 from registry_pipeline.link.block import block
+from registry_pipeline.link.calibrate import SURE_WEIGHT
 from registry_pipeline.link.evaluate import (
     block_as_linked,
     load_as_linked,
@@ -286,12 +287,14 @@ def _hidden_numbers(
     true_pairs = round(everybody.total("true") / 2)
     drawn, verified = connection.execute("SELECT count(*) FILTER (is_drawn), count(*) FROM hidden_record").fetchall()[0]
     missed = connection.execute(
-        "SELECT 'judged ' || replace(coalesce(outcome, 'no match'), '_', ' ') || ' by ' || decided_by, count(*)"
-        " FROM hidden_pair WHERE is_true AND NOT is_found GROUP BY ALL"
+        "SELECT coalesce('judged ' || replace(outcome, '_', ' ') || ' by ' || decided_by, $not_kept), count(*)"
+        " FROM hidden_pair WHERE is_true AND NOT is_found GROUP BY ALL",
+        {"not_kept": "compared: weight too low to be kept"},
     ).fetchall()
     false = connection.execute(
-        "SELECT 'judged a match by ' || decided_by, count(*) FROM hidden_pair"
-        " WHERE NOT is_true AND is_found GROUP BY ALL"
+        "SELECT 'judged a match by ' || decided_by || CASE WHEN match_weight >= $sure THEN $likelier ELSE '' END,"
+        " count(*) FROM hidden_pair WHERE NOT is_true AND is_found GROUP BY ALL",
+        {"sure": SURE_WEIGHT, "likelier": f", weight {SURE_WEIGHT:g} or more: likelier one person with two numbers"},
     ).fetchall()
     lost = dict(missed)
     never = true_pairs - round(everybody.total("compared") / 2)
