@@ -5,7 +5,7 @@ after it out of it with some records changed, and counting ids that differ betwe
 whole (`__main__`), and any way into the stages that a user does not have.
 
     take-in CONFIG NIGHT              extract, validate and standardise every provider
-    link CONFIG NIGHT [--afresh]      link the night; --afresh forgets every linked night first
+    link CONFIG NIGHT [--afresh]      link the night; --afresh forgets every linked night first, --verify links it in full too
     publish CONFIG NIGHT              give ids and publish
     next-night CONFIG NIGHT TO SHARE  stage the night TO as NIGHT with SHARE of the person records changed
     compare CONFIG NIGHT TO           count the records whose patient_id differs between the two nights' registries
@@ -37,15 +37,23 @@ def take_in(configuration: Configuration, on: date) -> dict[str, Any]:
     return {"seconds": summary.seconds, "feeds": len(summary.feeds)}
 
 
-def link(configuration: Configuration, on: date, *, afresh: bool = False) -> dict[str, Any]:
-    """The link stage alone."""
+def link(configuration: Configuration, on: date, *, afresh: bool = False, verify: bool = False) -> dict[str, Any]:
+    """The link stage alone; with `verify` it fails where linking in full gives anything else."""
     from registry_pipeline import night
 
     if afresh:
         shutil.rmtree(Path(configuration.home) / "linkage", ignore_errors=True)
     began = time.perf_counter()
-    linked = night.link_records(configuration, on)
-    return {"seconds": time.perf_counter() - began, "model": linked.model_version, "rows": linked.rows}
+    done = night.link_records(configuration, on, verify=verify)
+    told: dict[str, Any] = {"seconds": time.perf_counter() - began, "model": done.model_version, "rows": done.rows}
+    if done.linked is not None:
+        told |= {
+            "since": done.linked.since,
+            "records_changed": done.linked.records_changed,
+            "pairs_compared": sum(done.linked.pairs_by_rule.values()),
+            "pairs_reused": done.linked.pairs_reused,
+        }
+    return told
 
 
 def publish(configuration: Configuration, on: date) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def main(step: str, config: str, *rest: str) -> None:
     nights = [date.fromisoformat(text) for text in rest if text.count("-") == 2 and not text.startswith("-")]
     told = {
         "take-in": lambda: take_in(configuration, *nights),
-        "link": lambda: link(configuration, *nights, afresh="--afresh" in rest),
+        "link": lambda: link(configuration, *nights, afresh="--afresh" in rest, verify="--verify" in rest),
         "publish": lambda: publish(configuration, *nights),
         "next-night": lambda: next_night(configuration, nights[0], nights[1], float(rest[2])),
         "compare": lambda: compare(configuration, *nights),

@@ -72,6 +72,7 @@ def changed_night(work: Path, people: int, _repeat: int) -> list[Figure]:
         changed.told["ratio_to_first"] = ratios[-1]
         figures += [changed, _step(f"publish {to}", home, "publish", folder, to)]
         before = to
+    _step("link the last night in full too, and compare", home, "link", folder, before, "--verify")
     told = " and ".join(f"{ratio:.3f}" for ratio in ratios)
     print(f"  a night with 1% changed / the first night, link stage: {told} (asked: at most 0.2)", flush=True)
     return figures
