@@ -14,8 +14,7 @@ from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.link import estimate
 from registry_pipeline.link.intervals import wilson
 from registry_pipeline.storage import Home, connect, scan
-from tests.linkage.made_up_records import NIGHT
-from tests.linkage.test_evaluate import clustering, record, write_night
+from tests.linkage.small_nights import NIGHT, clustering, record, write_night
 
 # Hidden numbers, beside the truth ---------------------------------------------------------------------------------------
 
