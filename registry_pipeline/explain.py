@@ -74,13 +74,13 @@ def explain_patient(configuration: Configuration, asked: str) -> Explained:
         explained.add("Records", ("record", "setting", "extract of", "held by", "probability", "note"), records)
         _add_links(connection, person, explained)
         _add_overrides(configuration, {row[0] for row in records}, person, night, explained)
+        _add_attention(connection, person, explained)
         for title, name, columns in _QUESTIONS:
             explained.add(title, columns, _rows(connection, name, person))
     return explained
 
 
 _QUESTIONS = (
-    ("Waiting for a decision", "explain_attention", ("reason", "records", "decided by", "weight", "since")),
     ("Values", "explain_values", ("field", "from record", "rule")),
     ("History of the id", "explain_history", ("night", "event", "other id", "why")),
     ("Moves from id to id", "explain_moves", ("night", "record", "from", "to")),
@@ -90,6 +90,8 @@ _PAIR = ("decided by", "outcome", "by themselves", "weight", "field by field")
 
 def _name_tables(connection: duckdb.DuckDBPyConnection, home: Home, snapshot: Path, night: date) -> None:
     """Views of the snapshot and of its night's linkage; what an older one has not is empty."""
+    import pyarrow.parquet as pq
+
     files = {table: snapshot / f"{table}.parquet" for table in FROM_SNAPSHOT}
     for table in FROM_LINKAGE:
         files[table] = home.linked(table, night)
@@ -98,9 +100,11 @@ def _name_tables(connection: duckdb.DuckDBPyConnection, home: Home, snapshot: Pa
                 f"{files[table]} is gone, which tells why records were linked: run the night {night} again."
             )
     for table, file in files.items():
-        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in TABLES[table].columns)
-        there = f" UNION ALL BY NAME SELECT * FROM {scan(file)}" if file.is_file() else ""  # noqa: S608  # own path
-        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM (SELECT {columns} LIMIT 0){there}")  # noqa: S608  # as above
+        there = set(pq.read_schema(file).names) if file.is_file() else set()
+        missing = [f'NULL::{c.type} AS "{c.name}"' for c in TABLES[table].columns if c.name not in there]
+        source = f" FROM {scan(file)}" if there else " LIMIT 0"
+        columns = ", ".join(["*"] * bool(there) + missing)
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {columns}{source}")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, name: str, person: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -141,16 +145,24 @@ def _add_links(connection: duckdb.DuckDBPyConnection, person: str, explained: Ex
     explained.add(f"Nearest records of others{of}", ("record", "other record", "of", *_PAIR), told)
 
 
+def _add_attention(connection: duckdb.DuckDBPyConnection, person: str, explained: Explained) -> None:
+    """What waits for somebody's decision, each reason with what it means."""
+    from registry_pipeline.link.cluster import REASONS
+
+    rows = [(*row, REASONS.get(row[0], "")) for row in _rows(connection, "explain_attention", person)]
+    explained.add("Waiting for a decision", ("reason", "records", "decided by", "weight", "since", "why"), rows)
+
+
 def _weighed(
-    weight: float | None, levels: Mapping[str, int | None], weights: Mapping[str, float | None]
+    weight: float | None, levels: Mapping[str, int | None] | None, weights: Mapping[str, float | None] | None
 ) -> tuple[str, str]:
     """A pair's weight, and what each comparison that had both sides gave to it; with the prior they add up."""
-    if weight is None:
+    if weight is None or levels is None or weights is None:
         return "", ""
-    given = {name: each for name, each in weights.items() if each is not None}
-    told = {name: level for name in given if (level := levels.get(name)) is not None and level >= 0}
-    named = [f"{name} {_level(name, gamma)} {given[name]:+.1f}" for name, gamma in told.items()]
-    return f"{weight:.2f}", ", ".join([*named, f"prior {weight - sum(given.values()):+.1f}"])
+    compared = {name: gamma for name, gamma in levels.items() if gamma is not None and gamma >= 0}
+    named = [f"{name} {_level(name, gamma)} {weights.get(name) or 0.0:+.1f}" for name, gamma in compared.items()]
+    prior = weight - sum(given for given in weights.values() if given is not None)
+    return f"{weight:.2f}", ", ".join([*named, f"prior {prior:+.1f}"])
 
 
 def _level(comparison: str, gamma: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.explain import MOST_NEIGHBOURS, Explained, explain_patient
 from registry_pipeline.link import overrides
+from registry_pipeline.link.cluster import REASONS
 from registry_pipeline.link.model import COMPARISONS
 from registry_pipeline.storage import Home, swap_symlink, write_json, write_table
 from registry_pipeline.tables import TABLES
@@ -35,11 +36,13 @@ def write_pairs(path: Path, pairs: list[dict]) -> None:
     import duckdb
     import pyarrow as pa
 
-    given_name, birth_date = LEVELS["given_name"]["same"], LEVELS["birth_date"]["different"]
     columns = [c.name for c in TABLES["linked_pair"].columns]
+    said = {"given_name": (LEVELS["given_name"]["same"], 9.5), "birth_date": (LEVELS["birth_date"]["different"], -2.5),
+            "phone": (-1, 0.0)}  # fmt: skip
+    level, weight = ({name: said[name][n] if name in said else None for name in LEVELS} for n in (0, 1))
     made = {name: "NULL" for name in columns if name not in pairs[0]} | {
-        "comparison_levels": f"{{given_name: {given_name}, birth_date: {birth_date}, phone: -1}}",
-        "comparison_weights": "{given_name: 9.5, birth_date: -2.5, phone: 0.0}",
+        "comparison_levels": str(level).replace("None", "NULL"),
+        "comparison_weights": str(weight).replace("None", "NULL"),
     }
     with duckdb.connect() as connection:
         connection.register("given", pa.Table.from_pylist(pairs))
@@ -71,7 +74,7 @@ def care(tmp_path: Path) -> CareSystem:
     moved = {"record_id": "RX1:1", "night": NIGHT - timedelta(1), "from_patient_id": JOINED, "to_patient_id": LIVING}
     write_rows("moved_record", folder / "moved_record.parquet", [moved])
     attention = {
-        "attention_id": "x", "reason": "cut_link", "record_ids": ["GP1:1", "GP2:9"], "patient_ids": [LIVING, OTHER],
+        "attention_id": "x", "reason": "two_deaths", "record_ids": ["GP1:1", "GP2:9"], "patient_ids": [LIVING, OTHER],
         "decided_by": "two_deaths", "match_weight": 12.0, "override_ids": [], "first_night": NIGHT,
     }  # fmt: skip
     write_rows("needs_attention", folder / "needs_attention.parquet", [attention])
@@ -160,7 +163,9 @@ def test_overrides_are_told_with_who_when_why_and_whether_they_hold(care):
 def test_what_waits_what_was_cut_and_what_moved_is_told(care):
     explained = explain_patient(care.configuration, LIVING)
 
-    assert section(explained, "Waiting") == [("cut_link", "GP1:1 GP2:9", "two_deaths", "12.0", f"{NIGHT}")]
+    assert section(explained, "Waiting") == [
+        ("two_deaths", "GP1:1 GP2:9", "two_deaths", "12.0", f"{NIGHT}", REASONS["two_deaths"])
+    ]
     assert [row[5] for row in section(explained, "Records") if row[0] == "GP1:1"] == ["a link of it was cut"]
     assert section(explained, "Moves") == [(f"{NIGHT - timedelta(1)}", "RX1:1", JOINED, LIVING)]
     assert [row[1] for row in section(explained, "History")] == ["created", "joined"]
@@ -207,7 +212,9 @@ def test_a_linkage_of_before_this_version_is_read_and_one_that_is_gone_is_named(
     older = file.with_name("older.parquet")
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (SELECT * EXCLUDE (judged_by, judged_outcome, override_id) FROM '{file}') TO '{older}' (FORMAT parquet)"
+            "COPY (SELECT * EXCLUDE (judged_by, judged_outcome, override_id)"
+            " REPLACE (map(['sex'], [1]) AS comparison_levels, map(['sex'], [0.5::FLOAT]) AS comparison_weights)"
+            f" FROM '{file}') TO '{older}' (FORMAT parquet)"
         )
     older.replace(file)
     assert section(explain_patient(care.configuration, LIVING), "Links")[1][4] == ""
