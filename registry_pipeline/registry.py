@@ -147,6 +147,7 @@ AUDIT: Mapping[str, tuple[Severity, str, str]] = {
     "superseded_nhs_number_does_not_survive": ("critical", "plausibility", "A replaced number finds nobody."),
     "sensitive_whereabouts_are_withheld": ("critical", "conformance", "A leaked address endangers people."),
     "patient_id_was_created": ("critical", "completeness", "An id without a beginning cannot be explained."),
+    "patient_id_is_alive": ("critical", "conformance", "An id in use that resolves to another would mislead readers."),
     "event_points_at_patient": ("critical", "conformance", "An event's patient_id must be found in patient."),
     "nhs_number_belongs_to_one_patient": (
         "warning",
@@ -292,7 +293,6 @@ def build_snapshot(
     run_id: str,
     about: Mapping[str, Any],
     audit_table: AuditTable | None = None,
-    also: Sequence[CheckOutcome] = (),
     people_fall_at_most: float = PEOPLE_FALL_AT_MOST,
 ) -> Snapshot:
     """Write every registry table of a night and its manifest in a new folder, and audit it.
@@ -304,7 +304,6 @@ def build_snapshot(
         run_id: the run that builds it.
         about: what else the manifest is to say, without personal values; `model_version` among it.
         audit_table: also judges each table's file; what it finds critical stops the snapshot like the audit's own.
-        also: what other stages have to say of the night; kept with the checks of the audit.
         people_fall_at_most: share of people that may be gone since the snapshot before.
 
     Raises:
@@ -331,7 +330,6 @@ def build_snapshot(
         checks = audit(connection, folder, before=before, people_fall_at_most=people_fall_at_most)
         for table in REGISTRY_TABLES if audit_table else ():
             checks.extend(audit_table(table, folder / f"{table}.parquet") if audit_table else ())
-        checks.extend(also)
         manifest = {
             "snapshot_id": snapshot_id,
             "night": night.isoformat(),

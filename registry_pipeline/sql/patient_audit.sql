@@ -18,6 +18,14 @@ two_numbers AS (
 shared_number AS (
     SELECT nhs_number FROM patient WHERE nhs_number IS NOT NULL GROUP BY nhs_number HAVING count(*) > 1
 ),
+-- Ids that were joined into another, or retired, and did not come back.
+ended AS (
+    SELECT patient_id
+    FROM identity_event
+    WHERE event_type IN ('joined', 'retired', 'resurrected')
+    QUALIFY row_number() OVER (PARTITION BY patient_id ORDER BY night DESC, event_type = 'resurrected' DESC) = 1
+        AND event_type <> 'resurrected'
+),
 broken AS (
     SELECT 'patient_id_is_unique' AS name, people - (SELECT count(DISTINCT patient_id) FROM patient) AS failing, people AS looked_at
     FROM size
@@ -57,6 +65,9 @@ broken AS (
         FROM patient
         ANTI JOIN (SELECT patient_id FROM identity_event WHERE event_type = 'created') AS created USING (patient_id)
     ), people
+    FROM size
+    UNION ALL
+    SELECT 'patient_id_is_alive', (SELECT count(*) FROM patient SEMI JOIN ended USING (patient_id)), people
     FROM size
     UNION ALL
     SELECT 'event_points_at_patient', (SELECT count(*) FROM patient_event ANTI JOIN patient USING (patient_id)), events

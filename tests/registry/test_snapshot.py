@@ -14,6 +14,7 @@ from registry_pipeline.errors import BadInput, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import clear_unfinished, read_json
 from registry_pipeline.tables import REGISTRY_TABLES, TABLES
+from tests.registry.conftest import write_rows
 
 PEOPLE = {"a": ["GP1:1", "RX1:1"], "b": ["GP1:2"]}
 
@@ -234,6 +235,28 @@ def test_a_record_that_linking_lost_fails_the_audit(care_system):
     care_system.cluster(night, [["GP1:1"]])
     with pytest.raises(RunFailed, match="person_record_is_in_crosswalk_once: 1 of 1"):
         care_system.build(night)
+
+
+def test_an_id_in_use_that_was_joined_into_another_fails_the_audit(care_system, monkeypatch):
+    _published(care_system, 1, {"a": ["GP1:1"], "b": ["GP1:2"]})
+    _published(care_system, 2, {"ab": ["GP1:1", "GP1:2"]})
+    _published(care_system, 3, {"a": ["GP1:1"], "b": ["GP1:2"]})
+    night = care_system.night(4)
+    care_system.people(night, {"a": ["GP1:1"], "b": ["GP1:2"]})
+    care_system.assign(night)
+    file = care_system.home.linked("patient_record", night)
+    joined = next(e[2] for e in care_system.history(file.parent) if e[0] == "joined")
+    rows = [r | {"patient_id": joined if r["record_id"] == "GP1:2" else r["patient_id"]} for r in _rows_of(file)]
+    write_rows("patient_record", file, rows)
+    monkeypatch.setattr(care_system, "assign", lambda _night: {}, raising=False)
+    with pytest.raises(RunFailed, match="patient_id_is_alive: 1 of 2"):
+        care_system.build(night)
+
+
+def _rows_of(file):
+    import pyarrow.parquet
+
+    return [row | {"patient_id": str(row["patient_id"])} for row in pyarrow.parquet.read_table(file).to_pylist()]
 
 
 def test_one_nhs_number_of_two_people_is_a_warning(care_system):
