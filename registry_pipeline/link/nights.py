@@ -33,7 +33,7 @@ from registry_pipeline.link.records import run_script
 from registry_pipeline.link.regroup import STAY_MARGIN
 from registry_pipeline.link.state import CARRIED, State
 from registry_pipeline.outcomes import CheckOutcome, Share
-from registry_pipeline.storage import Home, connect, load_sql, scan, write_table
+from registry_pipeline.storage import Home, connect, load_sql, scan, snapshot_night, write_table
 from registry_pipeline.tables import TABLES, Column, Table
 
 if TYPE_CHECKING:
@@ -328,9 +328,7 @@ class _Linking:
         connection.register("override_rows", overrides.pairs_in_force(job.configuration, job.night))
         connection.execute("CREATE OR REPLACE TEMP TABLE override_pair AS SELECT * FROM override_rows")
         connection.unregister("override_rows")
-        known = job.prior / "patient_record.parquet" if job.prior else None
-        prior = scan(known) if known else "(SELECT NULL::VARCHAR AS record_id, NULL::UUID AS patient_id LIMIT 0)"
-        self._read("prior_record", prior, "record_id, patient_id")
+        self._name_prior()
         self._read("new_part", scan(parts))
         bound = {
             "stay_weight": self._model.match_weight - STAY_MARGIN,
@@ -348,6 +346,20 @@ class _Linking:
         run_script(connection, "link_cluster_touched", bound)
         connection.execute("DROP VIEW IF EXISTS judged_part")
         self._read("judged_part", f"({self._parts_of_groups()})", table=True)
+
+    def _name_prior(self) -> None:
+        """Make `prior_record`: whom each record belonged to the night before."""
+        job = self._job
+        laid_down = job.home.linked("override_pair", snapshot_night(job.prior)) if job.prior else None
+        for table, file in (
+            ("patient_record", job.prior / "patient_record.parquet" if job.prior else None),
+            ("moved_record", job.prior / "moved_record.parquet" if job.prior else None),
+            ("override_pair", laid_down),
+        ):
+            nothing = ", ".join(f"NULL::{c.type} AS {c.name}" for c in TABLES[table].columns)
+            there = file is not None and file.is_file()
+            self._read(f"prior_{table}", scan(file) if file and there else f"(SELECT {nothing} LIMIT 0)")
+        run_script(self._connection, "link_prior_record", {})
 
     def _linked_pairs(self) -> str:
         names = ", ".join(f"'{rule}'" for rule in CANDIDATE_RULES)
