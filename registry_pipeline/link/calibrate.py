@@ -52,6 +52,9 @@ PSEUDO_PAIRS = 3.0
 STRENGTH = 4.0
 """How strongly a group's curve is held to that of its kind: about as many labelled pairs."""
 
+BELIEF_STEPS, LINE_CHANGE = 50, 1e-5
+"""Rounds of line and labels, and the change below which a line stands."""
+
 LEAST_SHARE = 1e-5
 """No group of labelled pairs is large enough to report more than odds of 100,000 to 1 for or against."""
 
@@ -190,27 +193,52 @@ def _believed(is_true: np.ndarray, likely: np.ndarray, noise: float) -> np.ndarr
 def _logistic(
     weights: np.ndarray, is_true: np.ndarray, start: tuple[float, float], noise: float
 ) -> tuple[float, float]:
-    """Log odds as a line over the weight, by Newton's method, held to a line to start from; it never falls."""
+    """Log odds as a line over the weight, held to a line to start from; it never falls.
+
+    First with the labels at their word, then with what each line makes of them: who begins sure of the weights would
+    take every denial for a wrong number.
+    """
     import numpy as np
 
-    # First with the labels at their word: who begins sure of the weights would take every denial for a wrong number.
-    held = np.array(start if noise == 0 else _logistic(weights, is_true, start, 0.0))
-    line = held.copy()
+    believed = is_true.astype(float)
+    line = _line(weights, believed, start)
+    for _ in range(BELIEF_STEPS if noise else 0):
+        before = line
+        likely = 1 / (1 + np.exp(-np.clip(line[0] + line[1] * weights, -30, 30)))
+        line = _line(weights, _believed(is_true, likely, noise), start)
+        if max(abs(line[0] - before[0]), abs(line[1] - before[1])) < LINE_CHANGE:
+            break
+    return line[0], max(line[1], 0.0)
+
+
+def _line(weights: np.ndarray, shares: np.ndarray, start: tuple[float, float]) -> tuple[float, float]:
+    """The likeliest line for shares of true pairs, by Newton's method; a step that makes it less likely is halved."""
+    import numpy as np
+
+    held = np.array(start)
     # The slope is held over the usual spread of weights, so that both parts are held about as strongly.
     hold = np.diag([STRENGTH, STRENGTH * 25.0])
+
+    def fit(line: np.ndarray) -> float:
+        odds = line[0] + line[1] * weights
+        return float((shares * odds - np.logaddexp(0, odds)).sum() - 0.5 * (line - held) @ hold @ (line - held))
+
+    line, reached = held, fit(held)
     for _ in range(100):
         likely = 1 / (1 + np.exp(-np.clip(line[0] + line[1] * weights, -30, 30)))
-        residual = _believed(is_true, likely, noise) - likely
+        residual, spread = shares - likely, likely * (1 - likely)
         slope = np.array([residual.sum(), (residual * weights).sum()]) - hold @ (line - held)
-        spread = likely * (1 - likely)
         curve = np.array(
             [[spread.sum(), (spread * weights).sum()], [(spread * weights).sum(), (spread * weights**2).sum()]]
         )
         step = np.linalg.solve(curve + hold, slope)
-        line = line + np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-6:
+        while fit(line + step) < reached and np.abs(step).max() > LINE_CHANGE:
+            step = step / 2
+        line = line + step
+        reached = fit(line)
+        if np.abs(step).max() <= LINE_CHANGE:
             break
-    return float(line[0]), float(max(line[1], 0.0))
+    return float(line[0]), float(line[1])
 
 
 def _monotone(weights: np.ndarray, is_true: np.ndarray, start: tuple[float, float], noise: float) -> tuple[float, ...]:

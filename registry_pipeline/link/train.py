@@ -74,6 +74,12 @@ MOST_FAMILIES_AMONG_KEPT_APART = 0.01
 """Expected share of real families among the pairs that a family's rules keep apart across providers, at or below which
 the data counts as showing none: the rules would cost a hundred true pairs for each false one that they prevent."""
 
+MOST_WRONG_NAMES = 0.1
+MOST_WRONG_BIRTH_DATES = 0.05
+"""Shares of true pairs whose given names or birth dates have nothing in common. Above both, and where no homes or
+telephones show families, a difference is an error much oftener than a twin (a birth in 65 is of twins) or a relative of
+one name, and a family's rules would part what is one person."""
+
 MOST_FAMILIES_BY_ERROR = 0.1
 """Pairs of one surname and home that differ in given name and birth date, for each that agrees in both: up to here they
 may be one person with both written wrong; where people live together there is about one for each."""
@@ -172,7 +178,7 @@ def learn(connection: duckdb.DuckDBPyConnection, folder: Path, records: int) -> 
         raise RunFailed("No two records agree on a birth date, a name, a home or a number: there is nothing to learn.")
     homes = _pairs_of_one_home(connection, scorer, comparisons)
     model, learned = _fit(connection, comparisons, random, blocks, records, homes)
-    families = homes.show_families if homes else None
+    families = homes.show_families(model) if homes else None
     model, kept_apart = _with_prior(connection, model, comparisons, records, folder, families)
     model = replace(model, calibration=calibrate.fit(connection, model, comparisons, folder, records))
     about = {
@@ -402,7 +408,7 @@ def _with_prior(
             shutil.rmtree(folder, ignore_errors=True)
         if model.has_households:
             kept_apart = {"within_providers": within, "across_providers": across}
-            has_households = True if families else _has_households(connection, within, across)
+            has_households = True if families else _has_households(connection, model, within, across, families)
             matches += 0 if has_households else across
             model = replace(model, has_households=has_households)
         model = replace(model, matches_per_record=max(matches / records, 0.001))
@@ -426,13 +432,26 @@ class OneHome:
     """What the pairs of one surname and one home (or telephone) say.
 
     Attributes:
-        show_families: whether people of one home are families; None where too few pairs tell.
+        one_person: pairs that agree in given name and birth date, but for errors.
+        two_people: pairs that differ in both.
         gain_of_a_phone: how much oftener the records of one person of a home share a telephone than those of two people
             of it do; None where too few pairs tell.
     """
 
-    show_families: bool | None
+    one_person: int
+    two_people: int
     gain_of_a_phone: float | None
+
+    def show_families(self, model: LinkageModel) -> bool | None:
+        """Whether people of one home are families; None where too few pairs tell.
+
+        One person whose name and birth date are both wrong differs in both as well: as often as the model's m says.
+        """
+        if self.one_person < FEWEST_OF_ONE_HOME:
+            return None
+        given, birth = _share_wrong(model, "given_name"), _share_wrong(model, "birth_date")
+        by_error = given * birth / ((1 - given) * (1 - birth))
+        return self.two_people + 1 > (MOST_FAMILIES_BY_ERROR + 2 * by_error) * self.one_person
 
 
 def _pairs_of_one_home(
@@ -459,9 +478,8 @@ def _pairs_of_one_home(
         birth >= comparison_named("birth_date").gamma("two_parts")
     )
     one_person, two_people = int(found.counts[agree].sum()), int(found.counts[differ].sum())
-    families = two_people + 1 > MOST_FAMILIES_BY_ERROR * one_person if one_person >= FEWEST_OF_ONE_HOME else None
     gain = None
-    if families and "phone" in comparisons:
+    if "phone" in comparisons and two_people + 1 > MOST_FAMILIES_BY_ERROR * one_person:
         phone = comparison_named("phone")
         gamma = found.gammas[:, comparisons.index("phone")]
         # Homes that are known to be one, not those that only the telephone makes one.
@@ -473,24 +491,36 @@ def _pairs_of_one_home(
         both = {name: int(found.counts[shared & who].sum()) for name, who in (("one", agree), ("two", differ))}
         if min(pairs.values()) >= FEWEST_TRUE_PAIRS:
             gain = max(((both["one"] + 1) / (pairs["one"] + 2)) / ((both["two"] + 1) / (pairs["two"] + 2)), 1.0)
-    return OneHome(families, gain)
+    return OneHome(one_person, two_people, gain)
 
 
-def _has_households(connection: duckdb.DuckDBPyConnection, within: int, across: int) -> bool:
+def _has_households(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, within: int, across: int, families: bool | None
+) -> bool:
     """Whether pairs that a family's rules keep apart are families, or one person whose name or birth date is wrong.
 
     A provider knows a person once, as a rule, and twins or a father and son of one name as two. So families show as
     such pairs within providers about as often as across them, by the number of pairs that there are; wrong names and
-    dates show across providers only. With one provider nothing can be told, and families are assumed.
+    dates show across providers only. With one provider families are assumed, unless errors are much commoner than they.
     """
     inside, outside = connection.execute(
         "SELECT sum(n * (n - 1.0)) / 2, (sum(n) * sum(n) - sum(n * n)) / 2.0"
         " FROM (SELECT count(*)::DOUBLE AS n FROM link_record GROUP BY provider)"
     ).fetchall()[0]
+    if not outside and families is None:
+        return not (
+            _share_wrong(model, "given_name") > MOST_WRONG_NAMES
+            and _share_wrong(model, "birth_date") > MOST_WRONG_BIRTH_DATES
+        )
     if not inside or not outside or not across:
         return True
     families_across = (within + 1) * outside / inside
     return bool(families_across / across > MOST_FAMILIES_AMONG_KEPT_APART)
+
+
+def _share_wrong(model: LinkageModel, comparison: str) -> float:
+    levels = model.comparisons.get(comparison)
+    return levels["different"].m if levels else 0.0
 
 
 def _random_patterns(
@@ -560,6 +590,7 @@ def model_card(model: LinkageModel) -> str:
         for level in comparison.levels
     )
     kept_apart = about["kept_apart_by_family_rules"]
+    calibration = _card_of_calibration(model)
     families = "families (rules keep them apart)" if model.has_households else "no families (their rules rest)"
     return f"""# Linkage model {model.version}
 
@@ -593,14 +624,49 @@ frequency of the night in place of u; frequencies are never stored.
   `sql/link_decide.sql` keeps the pair apart. The reasons stand beside the constants in `link/model.py`.
 - Possible match at weight {POSSIBLE_MATCH_WEIGHT:g} and above: more likely one person than not; for review.
 
+## Calibration
+
+{calibration}
+
 ## Limits
 
 - Learned without truth: m rests on pairs that agree on a birth date, names, a number, or a home; pairs with errors in
   all of these are not among them. Precision and recall are not known from training: `registry evaluate` measures them.
-- Surname, home and phone of a household agree together. The rules after scoring stand for that; the weights alone do
-  not.
+- Surname and home of a household agree together, and twins' birth dates too. Its telephone adds little within one home;
+  for the rest the rules after scoring stand, and the calibrated probability; the weights alone do not.
+- Homes, telephones, e-mail addresses and middle names that differ weigh no more against a match than `link/model.py`
+  allows: how often people change them is another matter in each population.
 - A column that held nothing at training says nothing at night, even where it is filled then.
 """
+
+
+def _card_of_calibration(model: LinkageModel) -> str:
+    """The curve as a table, and why it is optimistic."""
+    calibration = model.calibration
+    if not calibration.log_odds:
+        return (
+            "None: too few pairs of records carry a verified NHS number on both sides. `match_probability` is what the"
+            " weight says\nand has not been compared with any label."
+        )
+    rows = "\n".join(
+        f"| {row['from']:g} to {row['to']:g} | {row['pairs']:,} | {row['reported']:.4f} | {row['true']:.4f} |"
+        f" {row['least']:.4f} to {row['most']:.4f} |"
+        for row in calibration.reliability
+    )
+    groups = ", ".join(f"{name} {pairs:,}" for name, pairs in sorted(calibration.pairs.items()))
+    return f"""`match_probability` is the share of true pairs among labelled pairs of the same weight that the same rule
+decides (`link/calibrate.py`). Labels: records that both carry a verified NHS number, linked with every number hidden.
+Pairs by what decided them: {groups}.
+
+| reported | pairs | mean reported | share true | 95% interval |
+|---|---:|---:|---:|---|
+{rows}
+
+Each half of the pairs is reported by curves of the other half. {calibration.label_noise:.2%} of the surest pairs carry
+two verified numbers; that share is taken for wrong numbers and put right. The table is optimistic: people whose number
+was traced have better-recorded names and birth dates than people without, and it is the latter's pairs that rest on it.
+Where a rule looks at the numbers themselves (two numbers, a number of somebody else, a local merge) no label tells:
+there the curve of what would decide without them is taken, and the number's own weight is added."""
 
 
 def _card_row(comparison: str, level: Level, numbers: LevelNumbers) -> str:
