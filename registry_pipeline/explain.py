@@ -31,6 +31,9 @@ MOST_NEIGHBOURS = 12
 FROM_SNAPSHOT = (
     "patient", "patient_record", "identity_event", "former_record", "moved_record", "needs_attention", "override_pair",
 )  # fmt: skip
+LevelNames = Mapping[str, list[str]]
+"""Comparison to its levels, the closest agreement first."""
+
 FROM_LINKAGE = ("linked_pair", "person_cluster")
 
 
@@ -72,7 +75,7 @@ def explain_patient(configuration: Configuration, asked: str) -> Explained:
         )
         records = _rows(connection, "explain_records", person)
         explained.add("Records", ("record", "setting", "extract of", "held by", "probability", "note"), records)
-        _add_links(connection, person, explained)
+        _add_links(connection, person, _level_names(configuration, manifest["model_version"]), explained)
         _add_overrides(configuration, {row[0] for row in records}, person, night, explained)
         _add_attention(connection, person, explained)
         for title, name, columns in _QUESTIONS:
@@ -132,15 +135,22 @@ def _whose(configuration: Configuration, connection: duckdb.DuckDBPyConnection, 
     return resolved.patient_id, headline + (", which is retired: no record is left" if resolved.is_retired else "")
 
 
-def _add_links(connection: duckdb.DuckDBPyConnection, person: str, explained: Explained) -> None:
+def _level_names(configuration: Configuration, version: str) -> LevelNames:
+    """Each comparison's levels as the model that scored knows them, the closest agreement first."""
+    file = configuration.models / f"{version}.json"
+    saved = read_json(file)["comparisons"] if file.is_file() else {}
+    return {name: list(levels) for name, levels in saved.items()}
+
+
+def _add_links(connection: duckdb.DuckDBPyConnection, person: str, names: LevelNames, explained: Explained) -> None:
     """The links that hold the person together, and the nearest ones that did not hold."""
     # Made once: at a million people each look through the night's pairs takes a second.
     connection.execute(f"CREATE TEMP TABLE known_pair AS {load_sql('explain_pairs')}", {"patient_id": person})
     links = _rows(connection, "explain_links", person)
-    told = [(*row[:5], *_weighed(*row[5:])) for row in links]
+    told = [(*row[:5], *_weighed(names, *row[5:])) for row in links]
     explained.add("Links between them", ("record", "record", *_PAIR), told)
     near = _rows(connection, "explain_neighbours", person, most=MOST_NEIGHBOURS)
-    told = [(*row[:6], *_weighed(*row[6:9])) for row in near]
+    told = [(*row[:6], *_weighed(names, *row[6:9])) for row in near]
     of = f", {len(near)} of {near[0][-1]:,}" if near and near[0][-1] > len(near) else ""
     explained.add(f"Nearest records of others{of}", ("record", "other record", "of", *_PAIR), told)
 
@@ -154,23 +164,26 @@ def _add_attention(connection: duckdb.DuckDBPyConnection, person: str, explained
 
 
 def _weighed(
-    weight: float | None, levels: Mapping[str, int | None] | None, weights: Mapping[str, float | None] | None
+    names: LevelNames,
+    weight: float | None,
+    levels: Mapping[str, int | None] | None,
+    weights: Mapping[str, float | None] | None,
 ) -> tuple[str, str]:
     """A pair's weight, and what each comparison that had both sides gave to it; with the prior they add up."""
     if weight is None or levels is None or weights is None:
         return "", ""
     compared = {name: gamma for name, gamma in levels.items() if gamma is not None and gamma >= 0}
-    named = [f"{name} {_level(name, gamma)} {weights.get(name) or 0.0:+.1f}" for name, gamma in compared.items()]
+    told = [
+        f"{name} {_level(names.get(name, []), gamma)} {weights.get(name) or 0.0:+.1f}"
+        for name, gamma in compared.items()
+    ]
     prior = weight - sum(given for given in weights.values() if given is not None)
-    return f"{weight:.2f}", ", ".join([*named, f"prior {prior:+.1f}"])
+    return f"{weight:.2f}", ", ".join([*told, f"prior {prior:+.1f}"])
 
 
-def _level(comparison: str, gamma: int) -> str:
-    """A level's name; its number where the model's comparisons are not today's."""
-    from registry_pipeline.link.model import COMPARISONS
-
-    levels = next(([level.name for level in each.levels] for each in COMPARISONS if each.name == comparison), [])
-    return levels[-1 - gamma] if gamma < len(levels) else f"level {gamma}"
+def _level(names: list[str], gamma: int) -> str:
+    """A level's name; its number, of which 0 is no agreement, where the model has gone."""
+    return names[-1 - gamma] if gamma < len(names) else f"level {gamma}"
 
 
 def _add_overrides(

@@ -102,6 +102,11 @@ def care(tmp_path: Path) -> CareSystem:
     )
     write_json(folder / "published.json", {})
     swap_symlink(care.home.current, folder)
+    care.models = tmp_path / "models"
+    care.models.mkdir()
+    write_json(
+        care.models / "v9.json", {"comparisons": {name: dict.fromkeys(levels) for name, levels in LEVELS.items()}}
+    )
     return care
 
 
@@ -217,7 +222,13 @@ def test_a_linkage_of_before_this_version_is_read_and_one_that_is_gone_is_named(
             f" FROM '{file}') TO '{older}' (FORMAT parquet)"
         )
     older.replace(file)
-    assert section(explain_patient(care.configuration, LIVING), "Links")[1][4] == ""
+    assert section(explain_patient(care.configuration, LIVING), "Links")[1][4:] == (
+        "",
+        "20.00",
+        "sex same +0.5, prior +19.5",
+    )
+    (care.models / "v9.json").unlink()
+    assert section(explain_patient(care.configuration, LIVING), "Links")[1][6] == "sex level 1 +0.5, prior +19.5"
     file.unlink()
     with pytest.raises(RunFailed, match=r"linked_pair\.parquet is gone"):
         explain_patient(care.configuration, LIVING)
