@@ -158,6 +158,9 @@ def _show_headline(found: Evaluation, truth: Path) -> None:
         measured = found.measures.get(name)
         if measured is not None:
             table.add_row(shown, *_shown(name, measured))
+    for name, point in found.thresholds.items():
+        figures = f"{point.precision:.4%} / {point.recall:.4%}"
+        table.add_row(f"precision / recall of pairs by score alone, {name} ({point.weight:g})", figures, "")
     table.add_row("true pairs / missed", f"{found.true_pairs:,} / {found.missed_pairs:,}", "")
     table.add_row("joined pairs / false", f"{found.joined_pairs:,} / {found.false_pairs:,}", "")
     for by, gap in found.gaps.items():

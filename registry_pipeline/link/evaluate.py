@@ -165,7 +165,7 @@ class Evaluation:
         false: what made false pairs, to how many.
         first_rule: blocking rule to the true pairs that it was the first to find.
         curve: over match weights, the highest first.
-        thresholds: name to match weight.
+        thresholds: name to the point of the curve at that very match weight.
         reliability: bins of the reported probability.
         notes: what a reader has to know of the input.
     """
@@ -188,7 +188,7 @@ class Evaluation:
     false: Mapping[str, int] = field(default_factory=dict)
     first_rule: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, CurvePoint] = field(default_factory=dict)
     reliability: tuple[ReliabilityBin, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -270,7 +270,7 @@ class Evaluation:
             "decided_by": {name: {"true": t, "false": f} for name, (t, f) in self.by_decision.items()},
             "true_pairs_by_first_blocking_rule": dict(self.first_rule),
             "curve": [vars(point) for point in self.curve],
-            "thresholds": dict(self.thresholds),
+            "thresholds": {name: vars(point) for name, point in self.thresholds.items()},
             "reliability": [
                 {"from": b.low, "to": b.high, "pairs": b.pairs, "reported": b.reported, "true": b.true_share.as_json()}
                 for b in self.reliability
@@ -396,10 +396,19 @@ def _load_people(
     if against == "labels":
         if people is not None:
             raise BadInput(f"{truth} holds labelled pairs, which know no person: leave out --people {people}.")
-        return ["Groups are those of the person records; deprivation is not known."], ()
-    found = people or (beside if beside.is_file() and beside != truth else None)
-    if found is None:
-        return ["Groups are those of the person records; deprivation is not known."], ()
+        return [OF_RECORDS], ()
+    if people is not None:
+        return _people_of(connection, truth, people)
+    if not beside.is_file() or beside == truth:
+        return [OF_RECORDS], ()
+    try:
+        return _people_of(connection, truth, beside)
+    except BadInput as problem:  # nobody asked for it: a file of that name may be there for something else
+        truth_files.no_people(connection)
+        return [OF_RECORDS, f"{beside.name} beside the truth is not used: {problem}"], ()
+
+
+def _people_of(connection: duckdb.DuckDBPyConnection, truth: Path, found: Path) -> tuple[list[str], tuple[str, ...]]:
     columns = truth_files.read_people(connection, found)
     known, persons = connection.execute(
         "SELECT count(*) FILTER (person IN (SELECT person FROM known_person)), count(*)"
@@ -409,6 +418,9 @@ def _load_people(
         raise BadInput(f"The people file {found} knows none of the {persons:,} people of {truth}: its ids are others.")
     note = f"Groups are those of {found.name} ({known:,} of {persons:,} people are in it)."
     return [note], columns
+
+
+OF_RECORDS = "Groups are those of the person records; deprivation is not known."
 
 
 class _Truth:
@@ -487,7 +499,7 @@ class _Truth:
             false=false,
             first_rule=self._first_rule(),
             curve=_curve(self._connection, counts["true"]),
-            thresholds={"possible match": POSSIBLE_MATCH_WEIGHT} | ({"match": model.match_weight} if model else {}),
+            thresholds=_at_thresholds(self._connection, model, counts["true"]),
             reliability=_reliability(self._connection),
             notes=(*notes, *self._notes()),
         )
@@ -566,9 +578,12 @@ class _Labels(_Truth):
 
     def _notes(self) -> list[str]:
         judged = self._connection.execute("SELECT count(*) FROM judged_label").fetchall()[0][0]
-        return [
+        notes = [
             f"{judged:,} labelled pairs; they say nothing of whole clusters or people, nor of pairs without a label."
         ]
+        if truth_files.has_weights(self._connection):
+            notes.append("The labels hold sampling weights, which are not used here: --review weighs them.")
+        return notes
 
 
 def tie_units(connection: duckdb.DuckDBPyConnection, ties: Iterable[tuple[int, int]]) -> None:
@@ -674,9 +689,29 @@ def _curve(connection: duckdb.DuckDBPyConnection, true_pairs: int) -> tuple[Curv
         load_sql("evaluate_curve"), {"step": CURVE_STEP}
     ).fetchall():
         true, false = true + more_true, false + more_false
-        recall = true / true_pairs if true_pairs else 1.0
-        points.append(CurvePoint(float(weight), true / (true + false), recall, true, false))
+        points.append(_point(float(weight), true, false, true_pairs))
     return tuple(points)
+
+
+def _point(weight: float, true: int, false: int, true_pairs: int) -> CurvePoint:
+    precision = true / (true + false) if true + false else 1.0
+    return CurvePoint(weight, precision, true / true_pairs if true_pairs else 1.0, true, false)
+
+
+def _at_thresholds(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel | None, true_pairs: int
+) -> dict[str, CurvePoint]:
+    """The model's thresholds on the curve; without its file only the one that stands in code."""
+    weights = {"possible match": POSSIBLE_MATCH_WEIGHT} | ({"match": model.match_weight} if model else {})
+    found = {}
+    for name, weight in weights.items():
+        true, false = connection.execute(
+            "SELECT count(*) FILTER (is_true), count(*) FILTER (NOT is_true) FROM known_pair"
+            " WHERE match_weight >= $weight",
+            {"weight": weight},
+        ).fetchall()[0]
+        found[name] = _point(weight, true, false, true_pairs)
+    return found
 
 
 def _reliability(connection: duckdb.DuckDBPyConnection) -> tuple[ReliabilityBin, ...]:

@@ -198,11 +198,10 @@ def _specification(evaluation: Evaluation) -> dict[str, Any]:
 def _curve_chart(evaluation: Evaluation) -> dict[str, Any]:
     most = max((p.recall for p in evaluation.curve), default=0.0)
     points = [vars(p) for p in evaluation.curve if p.recall >= LEAST_RECALL_SHOWN * most]
-    marks = []
-    for name, threshold in evaluation.thresholds.items():
-        above = [p for p in points if p["weight"] >= threshold]
-        if above:
-            marks.append({**above[-1], "threshold": f"{name}: weight {threshold:g}"})
+    marks = [
+        {**vars(point), "threshold": f"{name}: weight {point.weight:g}"}
+        for name, point in evaluation.thresholds.items()
+    ]
     decided = {
         "recall": evaluation.recall,
         "precision": evaluation.precision,

@@ -226,6 +226,12 @@ def _read_labels(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         raise BadInput(f"The label file {file} has nothing under is_match: nobody has judged a pair yet.")
 
 
+def has_weights(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file that was opened last is a review sample, whose pairs stand for many others."""
+    columns = [name for name, *_ in connection.execute("DESCRIBE opened_file").fetchall()]
+    return "sampling_weight" in columns
+
+
 def read_people(connection: duckdb.DuckDBPyConnection, people: Path) -> tuple[str, ...]:
     """Make `known_person` (person, sex, birth_date, ethnicity, deprivation_decile) from a people file.
 

@@ -114,6 +114,8 @@ def test_the_curve_counts_every_true_pair_and_the_bins_hold_every_kept_one(tmp_p
     points = [(p.weight, p.true_pairs, p.false_pairs, p.recall) for p in found.curve]
     assert points == [(12.0, 1, 0, 1 / 3), (3.0, 2, 1, 2 / 3), (-2.0, 2, 2, 2 / 3)]
     assert found.curve[1].precision == pytest.approx(2 / 3)
+    at = found.thresholds["possible match"]
+    assert (at.weight, at.true_pairs, at.false_pairs, at.recall) == (0.0, 2, 1, 2 / 3)
     assert [(b.low, b.high, b.pairs, b.true_share.value) for b in found.reliability] == [
         (0.2, 0.3, 1, 0.0), (0.8, 0.9, 1, 0.0), (0.9, 0.95, 1, 1.0), (0.999, 1.0, 1, 1.0),
     ]  # fmt: skip
@@ -269,6 +271,13 @@ def test_the_gap_is_told_between_groups_that_are_large_enough(monkeypatch, tmp_p
     assert gap.difference.low <= 0.5 <= gap.difference.high
 
 
+def test_a_person_file_beside_the_truth_that_does_not_fit_is_not_used_and_that_is_said(tmp_path):
+    (tmp_path / "person.parquet").write_bytes(b"something else")
+    found = measured(tmp_path, clustering("AAB", "112"))
+    assert found.recall == 1.0
+    assert any("person.parquet beside the truth is not used" in note for note in found.notes)
+
+
 # Labelled pairs -------------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +296,7 @@ def test_labelled_pairs_are_measured_as_pairs(tmp_path):
     assert found.measures["mixed_clusters_per_100000"] is None
     assert sum(g.true_pairs for g in found.groups if g.by == "setting") == 2
     assert sum(true for true, _, _ in found.by_settings.values()) == 2
+    assert not any("--review" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
