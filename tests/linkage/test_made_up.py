@@ -6,12 +6,22 @@ import itertools
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from registry_pipeline import link
 from registry_pipeline.config import Deployment
 from registry_pipeline.errors import BadInput
-from registry_pipeline.link.model import COMPARISONS, MATCH_WEIGHT, LinkageModel, choose_model, load_model
+from registry_pipeline.link.model import (
+    COMPARISONS,
+    MATCH_WEIGHT,
+    LevelNumbers,
+    LinkageModel,
+    choose_model,
+    comparison_named,
+    load_model,
+)
+from registry_pipeline.link.train import OneHome, Patterns, expectation_maximisation
 from registry_pipeline.storage import Home, connect, scan
 from tests.linkage.made_up_records import NIGHT, stage_table
 
@@ -167,6 +177,76 @@ def test_choosing_a_model(made_up, tmp_path):
     (tmp_path / "v0004.json").write_text(json.dumps(content | {"comparison_code_version": 0}))
     with pytest.raises(BadInput, match="comparisons of version 0"):
         choose_model(with_deployment(models=tmp_path, model="v0004"), {"given_name"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"comparison_code_version": 0}, "comparisons of version 0"),
+        ({"splink": "4"}, "trained with Splink 4, here is Splink"),
+        ({"columns": ["given_name", "shoe_size"]}, r"person_record does not have \(shoe_size\)"),
+        ({"comparisons": {"shoe_size": {}}}, r"comparisons that this code does not make \(shoe_size\)"),
+        ({"comparisons": {"sex": {"same": {"m": 2.0, "u": 0.5}}}}, "not a linkage model"),
+        ({"calibration": {"from_weight": 0, "log_odds": {}, "pairs": {}, "label_noise": 0, "reliability": []}}, "not a linkage"),
+        ({"calibration": None}, "not a linkage model"),
+    ],
+)  # fmt: skip
+def test_a_model_that_does_not_fit_says_why(made_up, tmp_path, change, said):
+    content = json.loads(made_up[3].path.read_text()) | change
+    path = tmp_path / "v0007.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=said) as refused:
+        load_model(path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_saved_model_is_the_model(made_up):
+    trained = made_up[3]
+    loaded = load_model(trained.path)
+    assert loaded.digest == load_model(trained.path).digest
+    for group, curve in trained.model.calibration.log_odds.items():
+        assert loaded.calibration.log_odds[group] == pytest.approx(curve, abs=1e-4)
+
+
+def test_labels_decide_in_training():
+    """A labelled pair counts by its label, however unlikely its pattern makes it; the unlabelled follow."""
+    sex = comparison_named("sex")
+    same, different = sex.gamma("same"), sex.gamma("different")
+    gammas = np.array([[same], [different], [same], [different]])
+    labels = np.array([1, 1, 0, -1])
+    patterns = Patterns(gammas, np.array([600, 400, 500, 0]), labels)
+    m, u = {"sex": np.array([0.01, 0.99])}, {"sex": np.array([0.5, 0.5])}
+    share, fitted = expectation_maximisation(patterns, ["sex"], ["sex"], m, u)
+    assert share == pytest.approx(1_000 / 1_500)
+    assert fitted["sex"][different] == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("one_person", "two_people", "wrong", "expected"),
+    [
+        (1_000, 900, 0.01, True),  # about one pair of relatives for each pair of one person
+        (1_000, 20, 0.01, False),  # nobody lives together
+        (1_000, 150, 0.3, False),  # names and dates so often wrong that one person looks like two
+        (5, 3, 0.01, None),  # too few to tell
+    ],
+)
+def test_families_show_in_one_home(one_person, two_people, wrong, expected):
+    levels = {"different": LevelNumbers(wrong, 0.9)}
+    model = LinkageModel("v0001", 0.5, {"given_name": levels, "birth_date": levels})
+    assert OneHome(one_person, two_people, None).show_families(model) is expected
+
+
+def test_a_telephone_of_one_home_counts_once(made_up):
+    phone = made_up[3].model.comparisons["phone"]
+    assert phone["same_in_one_home"].weight < phone["same"].weight / 2
+
+
+def test_what_people_change_is_weak_evidence_against_a_match(made_up):
+    for comparison in COMPARISONS:
+        numbers = made_up[3].model.comparisons.get(comparison.name)
+        for level in comparison.levels:
+            if numbers and level.least_weight is not None:
+                assert numbers[level.name].weight >= level.least_weight - 1e-6
 
 
 def test_truth_that_cannot_be_used_is_said(made_up, tmp_path):
