@@ -300,6 +300,7 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f"{refused:,} NHS numbers of the range for made-up people were set to null: set synthetic_nhs_numbers: true"
             f" in {configuration.directory / 'registry.yaml'} if this deployment may hold such people.\n"
         )
+    _print_linkage(summary)
     if summary.built is not None:
         for check in summary.linked.checks if summary.linked is not None else ():
             if check.name == "newest_model_is_in_use" and not check.passed:
