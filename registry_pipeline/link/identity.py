@@ -191,7 +191,10 @@ def _give_back(connection: duckdb.DuckDBPyConnection) -> None:
     _fill(
         connection,
         "identity_undone",
-        [(r, claim, of_record[r].patient_id, causes[of_record[r].part]) for r, claim in given.claims.items()],
+        [
+            (r, claim, of_record[r].patient_id, causes.get(of_record[r].part, CAUSES[0]))
+            for r, claim in given.claims.items()
+        ],
     )
     _fill(connection, "identity_former_again", list(given.former.items()))
     _fill(connection, "identity_kept", list(given.kept.items()))

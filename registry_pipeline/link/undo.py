@@ -118,18 +118,26 @@ def _path(patient_id: str, below: Mapping[str, list[Join]], moved: Sequence[tupl
     """From the id that a record had until tonight down to the deepest that it came from."""
     steps: list[_Step] = []
     while True:
-        came = [join for join in below.get(patient_id, ()) if _came_by(join, moved)]
+        came = [join for join in below.get(patient_id, ()) if _came_by(join, below, moved)]
         if not came:
             # Its own from before the first join that found it there; else it is not known to have been there at any.
             stood = [2 * night.toordinal() - 1 for night, had in moved if had == patient_id]
             return [*steps, _Step(patient_id, min(stood, default=_LATE))]
-        last = max(came, key=lambda join: (join.night, join.patient_id))
+        # The last way by which it came; of two on one night that of the id that it had earlier.
+        last = max(came, key=lambda join: (join.night, -join.since.toordinal(), join.patient_id))
         steps.append(_Step(patient_id, 2 * last.night.toordinal()))
         patient_id = last.patient_id
 
 
-def _came_by(join: Join, moved: Sequence[tuple[date, str]]) -> bool:
-    return any(had == join.patient_id and join.since <= night <= join.night for night, had in moved)
+def _came_by(join: Join, below: Mapping[str, list[Join]], moved: Sequence[tuple[date, str]]) -> bool:
+    """Whether a record came with an id that was joined: with the id itself, or with one joined into it.
+
+    The latter shows only where a night ran several times: of all its runs, what is kept is where a record came from.
+    """
+    then = [(night, had) for night, had in moved if join.since <= night <= join.night]
+    return any(had == join.patient_id for _, had in then) or (
+        bool(then) and any(_came_by(deeper, below, then) for deeper in below.get(join.patient_id, ()))
+    )
 
 
 def _give_back_one(
@@ -144,19 +152,22 @@ def _give_back_one(
     if all(len(path) == 1 for path in paths.values()):
         return  # one person from the beginning: it parts as any other
     owners = _owners([m for m in records if m.part in undone or not m.is_gone], paths)
+    keeper = owners[patient_id]
+    # Whose join is undone: then also for those of its records that parted by themselves, or just returned.
+    back = {step.patient_id for m in records if m.part in undone - {keeper} for step in paths[m.record_id][1:]}
     claims: dict[str, str] = {}
     for member in records:
-        if member.part in undone:
-            own = [step.patient_id for step in paths[member.record_id] if owners[step.patient_id] == member.part]
-            if own:
-                claims[member.record_id] = own[0]
+        path = [step.patient_id for step in paths[member.record_id]]
+        own = [each for each in path if owners.get(each) == member.part]
+        if own and (member.part in undone or own[0] in back):
+            claims[member.record_id] = own[0]
     claims |= _for_those_that_came_since(records, claims) | _for_those_that_left(records, claims, paths)
     for member in records:
         claim = claims.get(member.record_id, patient_id)
         if claim != patient_id:
             (given.former if member.is_gone else given.claims)[member.record_id] = claim
-    if any(member.part == owners[patient_id] and not member.is_gone for member in records):
-        given.kept[patient_id] = owners[patient_id]
+    if any(member.part == keeper and not member.is_gone for member in records):
+        given.kept[patient_id] = keeper
 
 
 def _for_those_that_came_since(records: Sequence[Member], claims: Mapping[str, str]) -> dict[str, str]:
