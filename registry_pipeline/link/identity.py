@@ -170,7 +170,8 @@ def _give_back(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TEMP TABLE identity_undone (record_id VARCHAR, claimed_id UUID, from_id UUID, cause VARCHAR);"
         "CREATE TEMP TABLE identity_former_again (record_id VARCHAR, patient_id UUID);"
-        "CREATE TEMP TABLE identity_kept (claimed_id UUID, cluster_id VARCHAR)"
+        "CREATE TEMP TABLE identity_kept (claimed_id UUID, cluster_id VARCHAR);"
+        "CREATE TEMP TABLE identity_astray (patient_id UUID, cluster_id VARCHAR)"
     )
     _make(connection, "identity_undone_pair")
     pairs = connection.execute("SELECT patient_id::VARCHAR, part_l, part_r, cause FROM identity_undone_pair").fetchall()
@@ -198,6 +199,7 @@ def _give_back(connection: duckdb.DuckDBPyConnection) -> None:
     )
     _fill(connection, "identity_former_again", list(given.former.items()))
     _fill(connection, "identity_kept", list(given.kept.items()))
+    _fill(connection, "identity_astray", list(given.astray.items()))
     connection.execute(
         "UPDATE identity_claim SET claimed_id = identity_undone.claimed_id FROM identity_undone"
         " WHERE identity_undone.record_id = identity_claim.record_id"

@@ -69,11 +69,13 @@ class GivenBack:
         claims: record that is there tonight to the id that it goes back to, where that is another than it had.
         former: record that is not there to the id that it goes back to, likewise.
         kept: id to the part that keeps it, for ids that lived on until tonight.
+        astray: id that stays joined, to the part that holds its records, where it would now resolve to another one.
     """
 
     claims: dict[str, str] = field(default_factory=dict)
     former: dict[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
+    astray: dict[str, str] = field(default_factory=dict)
 
 
 def give_back(
@@ -168,6 +170,25 @@ def _give_back_one(
             (given.former if member.is_gone else given.claims)[member.record_id] = claim
     if any(member.part == keeper and not member.is_gone for member in records):
         given.kept[patient_id] = keeper
+    there = {member.part for member in records if not member.is_gone}
+    given.astray |= {each: part for each, part in _astray(patient_id, owners, below, claims).items() if part in there}
+
+
+def _astray(
+    patient_id: str, owners: Mapping[str, str], below: Mapping[str, list[Join]], claims: Mapping[str, str]
+) -> dict[str, str]:
+    """Ids that stay joined into one that went to another part than their own records did."""
+    back = set(claims.values())
+    found: dict[str, str] = {}
+    waiting = [(patient_id, join) for join in below.get(patient_id, ())]
+    while waiting:
+        living, join = waiting.pop()
+        if join.patient_id in back:
+            living = join.patient_id
+        elif join.patient_id in owners and owners[join.patient_id] != owners[living]:
+            found[join.patient_id] = owners[join.patient_id]
+        waiting += [(living, deeper) for deeper in below.get(join.patient_id, ())]
+    return found
 
 
 def _for_those_that_came_since(records: Sequence[Member], claims: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,11 @@ joined AS (
     JOIN identity_cluster USING (cluster_id)
     SEMI JOIN known ON known.patient_id = identity_holder.claimed_id
     WHERE identity_holder.claimed_id <> identity_cluster.patient_id
+    UNION ALL
+    -- Ids that stay joined while what they were joined into goes elsewhere: they resolve to where their records are.
+    SELECT identity_astray.patient_id, 'joined', identity_cluster.patient_id, 'records_stayed', 0
+    FROM identity_astray
+    JOIN identity_cluster USING (cluster_id)
 ),
 -- Parts that went where their id did not.
 split AS (

@@ -256,3 +256,17 @@ def test_the_part_with_the_verified_nhs_number_is_the_larger_of_two_equals(care_
     care_system.cluster(night, [["GP1:1"], ["RX1:1"]])
     ids = care_system.ids(care_system.carry_ids(night))
     assert ids["RX1:1"] == old != ids["GP1:1"]
+
+
+def test_an_id_resolves_to_where_its_records_stayed_when_what_it_was_joined_into_goes_elsewhere(care_system):
+    """c joined b, b joined a; now b is parted from both, and c stays with a by data."""
+    apart = care_system.ids(_three(care_system))
+    care_system.live(4, {"a": [A], "bc": [B, C]})
+    care_system.live(5, {"abc": [A, B, C]})
+    cannot = [(1, CANNOT, A, B), (2, CANNOT, B, C)]
+    sixth = care_system.live(6, {"ac": [A, C], "b": [B]}, *cannot)
+    assert care_system.ids(sixth) == {A: apart[A], B: apart[B], C: apart[A]}
+    assert resolve(sixth, apart[C]) == apart[A]
+    assert [resolve(sixth, apart[C], care_system.night(n)) for n in (3, 4, 5)] == [apart[C], apart[B], apart[A]]
+    seventh = care_system.live(7, ALL_APART, *cannot, (3, CANNOT, A, C))
+    assert care_system.ids(seventh) == apart
