@@ -8,15 +8,16 @@ Records are numbers from 0, in the order of their record_id, so that neither the
 any input is of account. Evidence in order of rank: cannot-link, what cannot be one person (two NHS numbers, two
 deaths), must-link, rules that keep two people apart, certain links (one NHS number, a local merge), scores.
 
-What a group looked like the night before makes it easier to stay joined, and nothing else, so that building the same
+What a group looked like the night before only adds to what tonight's evidence joins on its own, so building the same
 group on its own result gives that result again: a night may reuse the clusters of groups that nothing happened to.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from registry_pipeline.link.model import BRIDGE_WEIGHT, LARGE_GROUP, MATCH_WEIGHT, RIVAL_WEIGHT
@@ -133,8 +134,8 @@ class _Group:
     members: set[int]
     number: Hashable
     deaths: set[date]
-    apart: set[int] = field(default_factory=set)
-    cannot: set[int] = field(default_factory=set)
+    apart: set[int]
+    cannot: set[int]
 
     def take(self, other: _Group) -> None:
         self.members |= other.members
@@ -184,14 +185,20 @@ class _Regrouping:
         self.notes: list[Note] = []
         self.frozen = self._freeze()
         self.aparts = self._aparts_in_force(aparts)
+        self.apart = _both_ways((a.left, a.right) for a in self.aparts)
+        self.not_with = _both_ways((o.left, o.right) for o in self.cannot)
         self.torn: dict[tuple[int, int], set[int]] = {}
-        self.too_large: dict[int, int] = {}
+        self.severed: set[tuple[int, int]] = set()
+        self.large: dict[int, int] = {}
         self.home: dict[int, _Group] = {}
 
     def run(self) -> Regrouped:
         self._tear()
-        self._join(range(len(self.records)), self.links)
-        self._cut_weak_bridges()
+        self._join(range(len(self.records)), self.joining)
+        # Whoever was kept away by what a severed link brought in may join then: all is joined anew.
+        while self._sever_weak_bridges():
+            self._join(range(len(self.records)), self.joining)
+        self._stay_joined()
         self._hold_back_large()
         first = self._first_of_each()
         cut = {_pair(k): self._why_cut(k) for k in self.joining if first[k.left] != first[k.right]}
@@ -297,40 +304,48 @@ class _Regrouping:
 
     # Joining ---------------------------------------------------------------------------------------------------------
 
-    def _join(self, members: Iterable[int], links: Iterable[Link]) -> None:
+    def _join(self, members: Collection[int], links: Iterable[Link], *, by_size: bool = True) -> None:
         """Join records link by link, the strongest evidence first, and never into what cannot be one person."""
-        self._start_with(set(members))
+        self._start(members)
         for link in links:
             left, right = self.home[link.left], self.home[link.right]
-            if left is right:
+            if left is right or _pair(link) in self.severed:
                 continue
-            if self._conflict(left, right, link) is None and self._is_strong_enough(left, right, link):
+            if by_size and not link.is_certain and link.weight < _needed(len(left.members), len(right.members)):
+                continue
+            if self._conflict(left, right, link) is None:
                 self._unite(left, right)
 
-    def _start_with(self, members: set[int]) -> None:
+    def _stay_joined(self) -> None:
+        """Join those who were one person last night on less, asked of the groups as tonight alone makes them."""
+        size = [len(self.home[record].members) for record in range(len(self.records))]
+        for link in self.links:
+            left, right = self.home[link.left], self.home[link.right]
+            needed = _needed(size[link.left], size[link.right]) - STAY_MARGIN
+            if (
+                left is not right
+                and self._was_together(link)
+                and link.weight >= needed
+                and self._conflict(left, right, link) is None
+            ):
+                self._unite(left, right)
+
+    def _start(self, members: Collection[int]) -> None:
         """Groups of one record, but for what overrides hold together."""
         for record in members:
             about = self.records[record]
-            self.home[record] = _Group({record}, about.number, set() if about.death is None else {about.death})
-        for apart in self.aparts:
-            if apart.left in members and apart.right in members:
-                self.home[apart.left].apart.add(apart.right)
-                self.home[apart.right].apart.add(apart.left)
-        for override in self.cannot:
-            if override.left in members and override.right in members:
-                self.home[override.left].cannot.add(override.right)
-                self.home[override.right].cannot.add(override.left)
-        self._join_frozen(members)
-        free = members - self.frozen.keys()
-        for override in self.must:
-            if override.left in free and override.right in free:
-                self._unite(self.home[override.left], self.home[override.right])
-
-    def _join_frozen(self, members: Collection[int]) -> None:
+            deaths = set() if about.death is None else {about.death}
+            self.home[record] = _Group(
+                {record}, about.number, deaths, set(self.apart[record]), set(self.not_with[record])
+            )
         parts: dict[Hashable, int] = {}
         for record, part in sorted(self.frozen.items()):
             if record in members:
                 self._unite(self.home[parts.setdefault(part, record)], self.home[record])
+        free = set(members) - self.frozen.keys()
+        for override in self.must:
+            if override.left in free and override.right in free:
+                self._unite(self.home[override.left], self.home[override.right])
 
     def _unite(self, left: _Group, right: _Group) -> None:
         if left is right:
@@ -357,38 +372,25 @@ class _Regrouping:
             return "two_deaths"
         return None if left.apart.isdisjoint(right.members) else "kept_apart"
 
-    def _is_strong_enough(self, left: _Group, right: _Group, link: Link) -> bool:
-        """Whether a link may join groups of these sizes; those who were one person last night only need the link."""
-        if link.is_certain or self._was_together(link):
-            return True
-        smaller = min(len(left.members), len(right.members))
-        return smaller < 2 or link.weight >= (BRIDGE_WEIGHT if smaller >= LARGE_GROUP else MATCH_WEIGHT)
-
     def _was_together(self, link: Link) -> bool:
         prior = self.records[link.left].prior
         return prior is not None and prior == self.records[link.right].prior
 
     # Second looks ----------------------------------------------------------------------------------------------------
 
-    def _cut_weak_bridges(self) -> None:
-        """Cut clusters of two large groups that hang together by one weak link, however the groups came about.
+    def _sever_weak_bridges(self) -> bool:
+        """Sever the weakest of the links by which two large groups hang together, of every cluster that has one.
 
         Joining by strength refuses such a link only where both groups stand before it comes; where it is stronger than
         the links inside, they grow round it.
         """
-        waiting = [group for group in self._groups() if len(group.members) >= 2 * LARGE_GROUP]
-        while waiting:
-            group = waiting.pop()
-            if not self.frozen.keys().isdisjoint(group.members):
-                continue
-            inside = [k for k in self.links if self._holds(k) and k.left in group.members and k.right in group.members]
-            weakest = self._weakest_bridge(group, inside)
-            if weakest is None:
-                continue
-            members = group.members
-            self._join(members, [k for k in inside if k is not weakest])
-            parts = {id(self.home[record]): self.home[record] for record in sorted(members)}
-            waiting += [part for part in parts.values() if len(part.members) >= 2 * LARGE_GROUP]
+        found = False
+        for group in self._groups(2 * LARGE_GROUP):
+            weakest = self._weakest_bridge(group, [k for k in self._inside(group) if not k.only_stays])
+            if weakest is not None:
+                self.severed.add(_pair(weakest))
+                found = True
+        return found
 
     def _weakest_bridge(self, group: _Group, inside: list[Link]) -> Link | None:
         edges = [(k.left, k.right) for k in inside]
@@ -399,7 +401,7 @@ class _Regrouping:
             if edge < len(inside)
             and not inside[edge].is_certain
             and min(size, len(group.members) - size) >= LARGE_GROUP
-            and inside[edge].weight < BRIDGE_WEIGHT - (STAY_MARGIN if self._was_together(inside[edge]) else 0.0)
+            and inside[edge].weight < BRIDGE_WEIGHT
         ]
         return min(found, key=lambda f: f[:2])[2] if found else None
 
@@ -408,24 +410,27 @@ class _Regrouping:
 
         So nobody new is added by a score, and who was together before is not torn apart, until a person has looked.
         """
-        for group in self._groups():
-            if len(group.members) <= MOST_RECORDS_OF_A_PERSON or not self.frozen.keys().isdisjoint(group.members):
-                continue
-            members = group.members
-            inside = [k for k in self.links if self._holds(k) and k.left in members and k.right in members]
-            self._join(members, [k for k in inside if k.is_certain or self._was_together(k)])
-            self.too_large |= dict.fromkeys(members, min(members))
+        for group in self._groups(MOST_RECORDS_OF_A_PERSON + 1):
+            inside, members = self._inside(group), group.members
+            self.severed -= {_pair(k) for k in inside}
+            self._join(members, [k for k in inside if k.is_certain or self._was_together(k)], by_size=False)
+            self.large |= dict.fromkeys(members, min(members))
             held_back = (k for k in inside if self.home[k.left] is not self.home[k.right] and not k.only_stays)
             strongest = next(held_back, None)
             about = (strongest.decided_by, strongest.weight) if strongest else (None, None)
             self.notes.append(Note("large_cluster", tuple(sorted(members)), *about))
 
-    def _holds(self, link: Link) -> bool:
-        """Whether a link was followed, or stands between records that others joined."""
-        return _pair(link) not in self.torn and self.home[link.left] is self.home[link.right]
+    def _inside(self, group: _Group) -> list[Link]:
+        """Links within a cluster that count for it."""
+        members = group.members
+        return [k for k in self.links if k.left in members and k.right in members and _pair(k) not in self.torn]
 
-    def _groups(self) -> list[_Group]:
-        return list({id(group): group for group in self.home.values()}.values())
+    def _groups(self, at_least: int = 1) -> list[_Group]:
+        """Clusters of so many records that are not frozen, or all of them."""
+        groups = {id(group): group for group in self.home.values()}.values()
+        if at_least == 1:
+            return list(groups)
+        return [g for g in groups if len(g.members) >= at_least and self.frozen.keys().isdisjoint(g.members)]
 
     # What came of it -------------------------------------------------------------------------------------------------
 
@@ -442,21 +447,18 @@ class _Regrouping:
         conflict = self._conflict(self.home[link.left], self.home[link.right], link)
         if conflict is not None:
             return conflict
-        large = self.too_large.get(link.left)
-        return "large_cluster" if large is not None and large == self.too_large.get(link.right) else "weak_bridge"
+        return "large_cluster" if link.left in self.large or link.right in self.large else "weak_bridge"
 
     def _note_cut_links(self, first: Sequence[int], cut: Mapping[tuple[int, int], str]) -> None:
         """One note for the links between two clusters that were cut for one reason, and one for each torn record.
 
-        None for a pair that a person keeps apart: that is decided. None inside a frozen group: it has its own.
+        None for a pair that a person keeps apart: that is decided.
         """
         between: dict[tuple[str, int, int], list[Link]] = defaultdict(list)
         for link in self.joining:
             pair = _pair(link)
             reason = cut.get(pair)
-            if reason is None or reason == "large_cluster" or pair in self.overridden:
-                continue
-            if reason == "frozen" and link.left in self.frozen and link.right in self.frozen:
+            if reason is None or pair in self.overridden or self._is_told(link, reason):
                 continue
             ends = sorted((first[link.left], first[link.right]))
             between[reason, ends[0], ends[1]].append(link)
@@ -468,6 +470,13 @@ class _Regrouping:
                 concerned |= self.torn.get(_pair(link), set()) if reason == "fits_two_people" else set()
             self.notes.append(Note(reason, tuple(sorted(concerned)), strongest.decided_by, strongest.weight, ids))
         self._note_overrides_at_rest(first, {(left, right) for _, left, right in between})
+
+    def _is_told(self, link: Link, reason: str) -> bool:
+        """Whether a link lies within a group that has a note of its own."""
+        if reason == "frozen":
+            return link.left in self.frozen and link.right in self.frozen
+        large = self.large.get(link.left)
+        return reason == "large_cluster" and large is not None and large == self.large.get(link.right)
 
     def _note_overrides_at_rest(self, first: Sequence[int], noted: Collection[tuple[int, int]]) -> None:
         """A note for a must-link to a frozen record, where no link between their clusters has told of it already."""
@@ -487,6 +496,22 @@ class _Regrouping:
 
 def _pair(link: Link | Override) -> tuple[int, int]:
     return min(link.left, link.right), max(link.left, link.right)
+
+
+def _needed(left: int, right: int) -> float:
+    """Weight that one link needs to join groups of so many records."""
+    smaller = min(left, right)
+    if smaller < 2:
+        return -math.inf
+    return MATCH_WEIGHT if smaller < LARGE_GROUP else BRIDGE_WEIGHT
+
+
+def _both_ways(pairs: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    beside: dict[int, set[int]] = defaultdict(set)
+    for left, right in pairs:
+        beside[left].add(right)
+        beside[right].add(left)
+    return beside
 
 
 def _united(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Who ends in one cluster with whom, and what a person is told: cases a reader can follow, and laws over random nights."""
+"""Who ends in one cluster with whom, and what a person is told: cases to read, and laws over random nights."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def test_two_large_groups_on_one_weak_link_are_cut_however_strong_they_are_insid
     assert found.pairs["l0", "r0"] == ("cut_weak_bridge", "possible_match", None)
 
 
-def test_one_strong_link_joins_them_and_so_do_two_weak_ones_that_stand_before_the_groups_are_large(cluster):
+def test_one_strong_link_joins_them_and_so_do_two_weak_ones_that_come_before_the_groups_are_large(cluster):
     assert len(cluster(two_groups(BRIDGE_WEIGHT)).groups) == 1
     weak = two_groups(BRIDGE_WEIGHT - 1, inside=MATCH_WEIGHT)
     assert len(cluster(replace(weak, pairs=[*weak.pairs, Pair("l1", "r1", BRIDGE_WEIGHT - 1)])).groups) == 1
@@ -581,6 +581,60 @@ def test_the_same_night_again_changes_nothing(cluster, night):
     again = cluster(night.with_prior(once.cluster))
     # A weak link of last night that no longer holds may have raised a doubt once.
     assert replace(again, made=replace(again.made, rebuilt=once.made.rebuilt)) == once
+
+
+@st.composite
+def groups_as_read(draw):
+    """Records, links and the rest of one group, as `regroup` gets them; links that only stay stand apart."""
+    size = draw(st.sampled_from([5, 9, 14]))
+    numbers = st.integers(0, size - 1)
+    records = [
+        regroup.Record(
+            draw(st.sampled_from([None, None, None, 1, 2])),
+            draw(st.sampled_from([None, None, None, date(2024, 1, 1), date(2025, 1, 1)])),
+            draw(st.sampled_from([None, "x", "y"])),
+        )
+        for _ in range(size)
+    ]
+    two = st.tuples(numbers, numbers).filter(lambda p: p[0] < p[1])
+    links, aparts = [], []
+    for left, right in draw(st.lists(two, min_size=size - 1, max_size=3 * size, unique=True)):
+        kind = draw(st.sampled_from(["score", "score", "score", "stays", "certain", "apart"]))
+        if kind == "apart":
+            aparts.append(regroup.Apart(left, right, is_soft=draw(st.booleans())))
+            continue
+        weight = draw(st.floats(STAYS, 9.9) if kind == "stays" else st.floats(10, 22))
+        says = draw(st.booleans())
+        links.append(regroup.Link(left, right, round(weight, 1), kind, kind == "certain", says, says, kind == "stays"))
+    overrides = [
+        regroup.Override(number, draw(st.booleans()), *pair)
+        for number, pair in enumerate(draw(st.lists(two, max_size=draw(st.sampled_from([0, 0, 1, 3])))), start=1)
+    ]
+    return records, links, aparts, overrides
+
+
+def regrouped(records, links, *rest):
+    def together(link):
+        prior = records[link.left].prior
+        return prior is not None and prior == records[link.right].prior
+
+    made = regroup.regroup(records, [k for k in links if not k.only_stays or together(k)], *rest)
+    return replace(made, notes=tuple(sorted(made.notes, key=repr)))
+
+
+@pytest.mark.parametrize("most_records", [5, MOST_RECORDS_OF_A_PERSON])
+def test_building_a_group_on_its_own_result_gives_that_result_again(most_records, monkeypatch):
+    monkeypatch.setattr(regroup, "MOST_RECORDS_OF_A_PERSON", most_records)
+
+    @given(groups_as_read())
+    @settings(max_examples=150, deadline=None)
+    def law(group):
+        records, *rest = group
+        once = regrouped(records, *rest)
+        assert regrouped([replace(r, prior=once.first[n]) for n, r in enumerate(records)], *rest) == once
+        assert regrouped(records, *(part[::-1] for part in rest)) == once
+
+    law()
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=60))
