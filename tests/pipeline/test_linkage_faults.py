@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from registry_pipeline.config import REPOSITORY
+from registry_pipeline.config import REPOSITORY, load_configuration
 from registry_pipeline.errors import BadInput
-from registry_pipeline.link.model import load_model
+from registry_pipeline.link.model import choose_model, load_model
 from tests.pipeline.conftest import FIRST, SECOND, System
 
 IDS = "SELECT record_id, patient_id FROM {patient_record} ORDER BY ALL"
@@ -119,16 +119,15 @@ def test_a_first_night_with_a_model_that_does_not_fit_publishes_nothing(system, 
     assert not system.home.frozen.exists()
 
 
-def test_a_first_night_with_a_model_that_is_not_there_names_those_that_are(system, model):
+def test_a_model_that_is_not_there_is_refused_with_those_that_are(system, model):
     path = system.folder / "registry.yaml"
     path.write_text(path.read_text().replace(f"model: {model.stem}", "model: v0777"))
-    system.deliver(FIRST)
 
-    code, _, problems = system.run(FIRST)
+    with pytest.raises(BadInput) as missing:
+        choose_model(load_configuration(system.folder, environment={}), {"given_name"})
 
-    assert code == 2
-    assert "v0777" in problems
-    assert model.stem in problems
+    assert "v0777" in str(missing.value)
+    assert model.stem in str(missing.value)
 
 
 def test_the_model_in_use_that_no_longer_fits_is_named_and_the_last_registry_stands(first_night):
