@@ -55,7 +55,8 @@ without_number AS (
             WHEN given_differs AND (NOT family_differs AND (same_household OR birth_agrees) OR same_household)
                 THEN 'different_given_name_in_one_family'
             WHEN birth_differs AND other_generation THEN 'parent_and_child_of_one_name'
-            WHEN birth_differs AND NOT email_agrees THEN 'different_birth_date'
+            -- An e-mail address made of the name alone is had by namesakes too.
+            WHEN birth_differs AND NOT (email_agrees AND same_household) THEN 'different_birth_date'
             WHEN middle_differs AND NOT same_household AND NOT email_agrees THEN 'namesakes_of_other_middle_names'
             -- One provider gives two newborns two records; two providers know one newborn, unless a twin of it is known.
             WHEN given_is_weak AND is_newborn AND (same_provider OR NOT birth_is_sure) THEN 'newborn_without_given_name'

@@ -17,7 +17,7 @@ from tests.linkage.made_up_records import NIGHT, _providers, shares_and, stage_m
 PAIRS = YAML(typ="safe").load((Path(__file__).parent / "hard_pairs.yaml").read_text(encoding="utf-8"))
 COLUMNS = (
     "given_name", "middle_names", "family_name", "previous_family_name", "birth_date", "sex", "postcode", "address",
-    "phone", "nhs_number", "is_nhs_number_verified",
+    "phone", "email", "nhs_number", "is_nhs_number_verified",
 )  # fmt: skip
 
 
