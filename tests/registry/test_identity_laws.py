@@ -12,7 +12,7 @@ Partition = dict[str, int]
 NIGHTS = st.lists(st.dictionaries(st.sampled_from(RECORDS), st.integers(0, 4), min_size=1), min_size=2, max_size=5)
 """Each night: the records that are there, and the number of the person that each is taken for."""
 
-LAWS = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAWS = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _people_of(people: Partition) -> dict[str, list[str]]:
