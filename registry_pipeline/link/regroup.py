@@ -385,8 +385,9 @@ class _Regrouping:
         the links inside, they grow round it.
         """
         found = False
+        inside = self._inside_of_each()
         for group in self._groups(2 * LARGE_GROUP):
-            weakest = self._weakest_bridge(group, [k for k in self._inside(group) if not k.only_stays])
+            weakest = self._weakest_bridge(group, [k for k in inside[id(group)] if not k.only_stays])
             if weakest is not None:
                 self.severed.add(_pair(weakest))
                 found = True
@@ -410,8 +411,9 @@ class _Regrouping:
 
         So nobody new is added by a score, and who was together before is not torn apart, until a person has looked.
         """
+        inside_of_each = self._inside_of_each()
         for group in self._groups(MOST_RECORDS_OF_A_PERSON + 1):
-            inside, members = self._inside(group), group.members
+            inside, members = inside_of_each[id(group)], group.members
             self.severed -= {_pair(k) for k in inside}
             self._join(members, [k for k in inside if k.is_certain or self._was_together(k)], by_size=False)
             self.large |= dict.fromkeys(members, min(members))
@@ -420,10 +422,13 @@ class _Regrouping:
             about = (strongest.decided_by, strongest.weight) if strongest else (None, None)
             self.notes.append(Note("large_cluster", tuple(sorted(members)), *about))
 
-    def _inside(self, group: _Group) -> list[Link]:
-        """Links within a cluster that count for it."""
-        members = group.members
-        return [k for k in self.links if k.left in members and k.right in members and _pair(k) not in self.torn]
+    def _inside_of_each(self) -> dict[int, list[Link]]:
+        """Cluster to the links within it that count for it."""
+        inside: dict[int, list[Link]] = defaultdict(list)
+        for link in self.links:
+            if self.home[link.left] is self.home[link.right] and _pair(link) not in self.torn:
+                inside[id(self.home[link.left])].append(link)
+        return inside
 
     def _groups(self, at_least: int = 1) -> list[_Group]:
         """Clusters of so many records that are not frozen, or all of them."""
@@ -450,10 +455,11 @@ class _Regrouping:
         return "large_cluster" if link.left in self.large or link.right in self.large else "weak_bridge"
 
     def _note_cut_links(self, first: Sequence[int], cut: Mapping[tuple[int, int], str]) -> None:
-        """One note for the links between two clusters that were cut for one reason, and one for each torn record.
+        """One note for the links between two clusters that were cut for one reason; of a torn record, for all it fits.
 
         None for a pair that a person keeps apart: that is decided.
         """
+        told: set[tuple[str, tuple[int, ...]]] = set()
         between: dict[tuple[str, int, int], list[Link]] = defaultdict(list)
         for link in self.joining:
             pair = _pair(link)
@@ -468,7 +474,10 @@ class _Regrouping:
             concerned = {record for link in links for record in (link.left, link.right)}
             for link in links:
                 concerned |= self.torn.get(_pair(link), set()) if reason == "fits_two_people" else set()
-            self.notes.append(Note(reason, tuple(sorted(concerned)), strongest.decided_by, strongest.weight, ids))
+            note = Note(reason, tuple(sorted(concerned)), strongest.decided_by, strongest.weight, ids)
+            if (reason, note.records) not in told:
+                self.notes.append(note)
+            told.add((reason, note.records))
         self._note_overrides_at_rest(first, {(left, right) for _, left, right in between})
 
     def _is_told(self, link: Link, reason: str) -> bool:
