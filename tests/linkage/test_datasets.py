@@ -23,12 +23,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 CASES = {
-    # name: fewest true pairs found, most false pairs
-    "febrl3": (6_510, 0),
-    "febrl4": (4_990, 0),
-    "opencr_uganda": (990, 0),
-    "jempi_kenya": (14_400, 0),
-    "splink_fake_20000": (15_000, 0),
+    # name: fewest true pairs found, most false pairs. What a well-set plain Splink finds in the same columns, at the
+    # probability of 0.95 that its examples take, stands beside it.
+    "febrl3": (6_515, 0),  # 6,527 and none
+    "febrl4": (4_990, 0),  # 4,990 and none
+    "opencr_uganda": (995, 0),  # 980 and none
+    "jempi_kenya": (14_550, 0),  # 14,580 and 70
+    "splink_fake_20000": (24_800, 100),  # 24,443 and 927
 }
 
 
