@@ -729,10 +729,10 @@ def load_model(path: Path) -> LinkageModel:
         }
         return LinkageModel(
             version=str(content["version"]),
-            matches_per_record=float(content["prior"]["matches_per_record"]),
+            matches_per_record=_finite(content["prior"]["matches_per_record"]),
             comparisons=comparisons,
             has_households=bool(content["has_households"]),
-            match_weight=float(content["match_weight"]),
+            match_weight=_finite(content["match_weight"]),
             calibration=_calibration(content["calibration"]),
             trained_at=datetime.fromisoformat(content["trained_at"]) if content.get("trained_at") else None,
             trained_on=content.get("trained_on", {}),
@@ -755,6 +755,8 @@ def _check_fit(path: Path, content: Mapping[str, Any]) -> None:
             f"The linkage model {path} was trained with Splink {content['splink']}, here is Splink {splink_version()}:"
             " install that version or run `registry train` for a new model."
         )
+    if not content["comparisons"]:
+        raise BadInput(f"The linkage model {path} has no comparison: run `registry train` for a new model.")
     there = {column.name for column in TABLES["person_record"].columns}
     missing = sorted(set(content["columns"]) - there)
     if missing:
@@ -782,6 +784,14 @@ def _calibration(saved: Mapping[str, Any]) -> Calibration:
         float(saved["label_noise"]),
         tuple(saved["reliability"]),
     )
+
+
+def _finite(saved: Any) -> float:
+    """A number as JSON's readers take it, but for those that are none: NaN and Infinity."""
+    number = float(saved)
+    if not math.isfinite(number):
+        raise ValueError("not a number")
+    return number
 
 
 def _numbers(saved: Mapping[str, float]) -> LevelNumbers:

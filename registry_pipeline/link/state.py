@@ -107,12 +107,16 @@ def write(home: Home, standing: State, *, rows: Mapping[str, int], about: Mappin
 
 
 def _prune_keys(home: Home, folder: Path) -> None:
-    """Remove the key files that earlier runs of this night left and that no night reads any more."""
-    read = {
-        home.root / path
-        for note in home.root.glob("linkage/*/linked.json")
-        for path in read_json(note).get("key_files", [])
-    }
+    """Remove the key files that earlier runs of this night left and that no night reads any more.
+
+    Where a night's note cannot be read, nobody knows what it reads: nothing is removed until that night is mended.
+    """
+    read: set[Path] = set()
+    for note in home.root.glob("linkage/*/linked.json"):
+        try:
+            read |= {home.root / path for path in read_json(note).get("key_files", [])}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return
     for path in folder.glob("keys/*.parquet"):
         if path not in read:
             path.unlink()

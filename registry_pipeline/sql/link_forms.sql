@@ -43,7 +43,7 @@ canonicals AS (
 SELECT
     given_name,
     list(word ORDER BY word) AS given_forms,
-    string_split(given_name, ' ') AS given_words,
+    list_distinct(string_split(given_name, ' ')) AS given_words,
     CASE WHEN length(name_sound(given_name)) >= 2 THEN name_sound(given_name) END AS given_sound
 FROM canonicals
 GROUP BY given_name;
