@@ -12,6 +12,9 @@ until tonight down to the ids that were joined into it, as far as the record cam
 Each id on the paths belongs to the part that has been with it longest. A record goes by the first id on its path that
 belongs to its own part. So when the link between B and C is undone first, c is C again, and B stays joined to A; when
 the link between A and B is undone first, b and c are B again, and C stays joined to B.
+
+A limit: `moved_record` tells of a night as a whole. Where one night runs three times and more, and between its runs
+both overrides and the records that are there change, a path can be lost; its records then get a new id.
 """
 
 from __future__ import annotations

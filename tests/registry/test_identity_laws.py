@@ -151,12 +151,14 @@ def test_undoing_every_join_gives_back_exactly_what_was_there(new_care_system, n
     first = care_system.live(1, _people_of(PEOPLE))
     ids = care_system.ids(first)
     ever_by_data: set[int] = set()
+    # Runs of one night between which records come and go besides may end in a new id; see the limits in `link.undo`.
+    runs_again = any(again for _, _, again in nights)
     number = 1
     for wanted, absent, again in [*nights, (set(), set(), False)]:
         number += number == 1 or not again
         ever_by_data |= wanted & by_data
         # What data joined, data parts again when a record leaves, as ever: that is no undoing.
-        left = absent - {record for n in by_data for record in PAIRS[n]}
+        left = set() if runs_again else absent - {record for n in by_data for record in PAIRS[n]}
         people = {r: p for r, p in PEOPLE.items() if r not in left}
         overrides = [(n, "must_link", *PAIRS[n]) for n in wanted - by_data]
         overrides += [(n, "cannot_link", *PAIRS[n]) for n in ever_by_data - wanted]
