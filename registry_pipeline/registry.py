@@ -45,7 +45,7 @@ from registry_pipeline.storage import (
     write_json,
     write_table,
 )
-from registry_pipeline.tables import EVENT_TABLES, FEEDS, REGISTRY_TABLES, TABLES
+from registry_pipeline.tables import EVENT_TABLES, FEEDS, MOST_RECORDS_OF_A_NUMBER, REGISTRY_TABLES, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -367,10 +367,17 @@ def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date,
     ]
     records = [home.staged("person_record", share.provider.provider, share.night) for share in patients]
     for view, source in (
-        ("person_record", _source("person_record", records)),
+        ("delivered_record", _source("person_record", records)),
         ("nhs_number_replacement", _source("nhs_number_replacement", replacements)),
     ):
         connection.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {source}")  # noqa: S608  # names from this module
+    connection.execute(f"CREATE TEMP TABLE patient_nhs_number AS {load_sql('patient_nhs_number')}")
+    crowded = load_sql("patient_crowded_number")
+    connection.execute(f"CREATE TEMP TABLE crowded_number AS {crowded}", {"most": MOST_RECORDS_OF_A_NUMBER})
+    connection.execute(
+        "CREATE TEMP VIEW person_record AS SELECT * REPLACE (CASE WHEN nhs_number NOT IN (FROM crowded_number)"
+        " THEN nhs_number END AS nhs_number) FROM delivered_record"
+    )
     crosswalk = scan(home.linked("patient_record", night))
     connection.execute(
         f"CREATE TEMP TABLE patient_record AS SELECT patient_id, record_id, setting, is_stale FROM {crosswalk}"  # noqa: S608  # as above
@@ -384,7 +391,6 @@ def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date,
             "stale": [share.is_stale for share in patients],
         },
     )
-    connection.execute(f"CREATE TEMP TABLE patient_nhs_number AS {load_sql('patient_nhs_number')}")
 
 
 def _source(table: str, files: list[Path]) -> str:
@@ -458,7 +464,12 @@ def audit(
         before: the snapshot before, if any.
         people_fall_at_most: share of people that may be gone since then.
     """
-    for view, table in (("patient", "patient"), ("crosswalk", "patient_record"), ("identity_event", "identity_event")):
+    for view, table in (
+        ("patient", "patient"),
+        ("crosswalk", "patient_record"),
+        ("identity_event", "identity_event"),
+        ("attention", "needs_attention"),
+    ):
         source = scan(folder / f"{table}.parquet")
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {source}")  # noqa: S608  # as above
     events = scan([folder / f"{table}.parquet" for table in EVENT_TABLES])

@@ -327,6 +327,10 @@ def _patient_event(name: str, one_row_per: str, columns: str) -> Table:
     )
 
 
+MOST_RECORDS_OF_A_NUMBER = 60
+"""An NHS number in more records than this is a placeholder that looks valid: it neither blocks nor decides, and nobody's
+number survives from it. Every provider of a care system (ten or twenty) may know somebody two or three times."""
+
 COMPARISON_NAMES = (
     "given_name", "middle_names", "family_name", "birth_date", "sex", "home", "phone", "email", "nhs_number",
 )  # fmt: skip

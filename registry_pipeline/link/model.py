@@ -70,8 +70,6 @@ GENERATION_YEARS = 14
 NEWBORN_DAYS = 366
 """A record without given name of a child born this recently may be either of two twins (nhs-facts 1.8)."""
 
-MOST_RECORDS_OF_A_NUMBER = 60
-"""An NHS number in more records than this is a placeholder that looks valid; it neither blocks nor decides."""
 
 MOST_RECORDS_OF_A_PHONE = 60
 """A telephone number in more records than this (a switchboard's, a placeholder) brings no records together; that two

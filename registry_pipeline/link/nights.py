@@ -33,7 +33,7 @@ from registry_pipeline.link.records import run_script
 from registry_pipeline.link.regroup import STAY_MARGIN
 from registry_pipeline.link.state import CARRIED, State
 from registry_pipeline.outcomes import CheckOutcome, Share
-from registry_pipeline.storage import Home, connect, load_sql, scan, snapshot_night, write_table
+from registry_pipeline.storage import Home, connect, load_sql, scan, write_table
 from registry_pipeline.tables import TABLES, Column, Table
 
 if TYPE_CHECKING:
@@ -350,16 +350,11 @@ class _Linking:
 
     def _name_prior(self) -> None:
         """Make `prior_record`: whom each record belonged to the night before."""
-        job = self._job
-        laid_down = job.home.linked("override_pair", snapshot_night(job.prior)) if job.prior else None
-        for table, file in (
-            ("patient_record", job.prior / "patient_record.parquet" if job.prior else None),
-            ("moved_record", job.prior / "moved_record.parquet" if job.prior else None),
-            ("override_pair", laid_down),
-        ):
+        prior = self._job.prior
+        for table in ("patient_record", "moved_record", "override_pair"):
             nothing = ", ".join(f"NULL::{c.type} AS {c.name}" for c in TABLES[table].columns)
-            there = file is not None and file.is_file()
-            self._read(f"prior_{table}", scan(file) if file and there else f"(SELECT {nothing} LIMIT 0)")
+            file = prior / f"{table}.parquet" if prior else None
+            self._read(f"prior_{table}", scan(file) if file and file.is_file() else f"(SELECT {nothing} LIMIT 0)")
         run_script(self._connection, "link_prior_record", {})
 
     def _linked_pairs(self) -> str:

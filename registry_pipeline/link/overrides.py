@@ -542,8 +542,8 @@ class _Registry:
 
     def known(self, records: Iterable[str]) -> Known:
         """What the registry knows of the people whom these records are of."""
-        from registry_pipeline.link.model import MOST_RECORDS_OF_A_NUMBER
         from registry_pipeline.link.override_check import Fact, Known
+        from registry_pipeline.tables import MOST_RECORDS_OF_A_NUMBER
 
         self._name_person_records()
         rows = self.connection.execute(

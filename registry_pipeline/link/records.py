@@ -19,13 +19,13 @@ from registry_pipeline.link.model import (
     COMMON_ADDRESS_WORD,
     COMPARISONS,
     FREQUENCY_COLUMNS,
-    MOST_RECORDS_OF_A_NUMBER,
     MOST_RECORDS_OF_A_PHONE,
     NEWBORN_DAYS,
     LinkageModel,
 )
 from registry_pipeline.outcomes import Share
 from registry_pipeline.storage import Home, load_sql, scan
+from registry_pipeline.tables import MOST_RECORDS_OF_A_NUMBER
 
 if TYPE_CHECKING:
     import duckdb

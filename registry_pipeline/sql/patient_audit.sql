@@ -6,9 +6,16 @@ WITH size AS (
         (SELECT count(*) FROM crosswalk) AS records,
         (SELECT count(*) FROM patient_event) AS events
 ),
+-- People whom overrides that contradict the data, or one another, hold as they were until somebody settles it.
+held AS (
+    SELECT DISTINCT unnest(patient_ids) AS patient_id
+    FROM attention
+    WHERE reason IN ('override_contradicts_data', 'overrides_contradict')
+),
 two_numbers AS (
     SELECT crosswalk.patient_id
     FROM crosswalk
+    ANTI JOIN held USING (patient_id)
     JOIN person_record USING (record_id)
     LEFT JOIN patient_nhs_number AS replaced ON replaced.nhs_number = person_record.nhs_number
     GROUP BY crosswalk.patient_id

@@ -127,7 +127,7 @@ class Registry:
         assign_identities(self.configuration, night, shares, prior=self.prior, run_id="test")
         self.prior = self.home.snapshot(f"{night}.1")
         self.prior.mkdir(parents=True)
-        for table in ("patient_record", "identity_event", "former_record", "moved_record", "needs_attention"):
+        for table in ("patient_record", "identity_event", "former_record", "moved_record", "override_pair"):
             source = self.home.linked(table, night)
             if source.is_file():
                 shutil.copy(source, self.prior / source.name)
