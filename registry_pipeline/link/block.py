@@ -31,6 +31,11 @@ BUDGETS_AT_MOST = 2.0
 and what was within the budget when it was counted may be a little over it now; twice is a flood, or other people."""
 
 
+FEW_SEEK_TOGETHER = 0.03
+"""Share of the records that may seek partners by all rules in one query: a rule at a time costs a second in statements
+alone, and all rules at once would hold every key of very many records in memory."""
+
+
 class OverBudget(Exception):
     """A rule's pairs no longer fit its budget under the caps as they were counted; its only argument is the rule."""
 
@@ -134,7 +139,10 @@ def block_everybody(
         else:
             cap = caps[rule.name]
             if keeps_budget:
-                _keep_budget(connection, rule, records, "sum(pairs)", cap)
+                made = connection.execute(
+                    "SELECT coalesce(sum(pairs), 0)::DOUBLE FROM key_size WHERE records <= $cap", {"cap": cap}
+                ).fetchall()
+                _keep_budget(rule, made[0][0], records)
         blocked.caps[rule.name] = cap
         run_script(connection, "block_pairs", {"rule": number, "cap": cap})
     _finish(connection, blocked)
@@ -176,41 +184,49 @@ def _block_some(
 ) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP VIEW seeking AS SELECT state FROM {touched}")  # noqa: S608  # own names
     run_script(connection, "block_deterministic", {})
+    records = _records(connection)
+    seeking = int(connection.execute("SELECT count(*) FROM seeking").fetchall()[0][0])
     # The keys of what is new were made tonight; those of a record that stayed as it was lie with the others.
     sought = "record_key" if counts_crossings else f"{keys} AS kept SEMI JOIN seeking USING (state)"
-    for rule in (r for r in BLOCKING_RULES if r.name in caps):
-        connection.execute(
-            "CREATE OR REPLACE TEMP VIEW kept_key AS"  # noqa: S608  # the rules are code
-            f" SELECT {rule.unnested} AS key, state, number_id, is_settled FROM {keys}"
-        )
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW seeking_key AS SELECT {rule.unnested} AS key FROM {sought}"  # noqa: S608
-        )
-        bound = {"rule": CANDIDATE_RULES.index(rule.name), "cap": caps[rule.name], "counts_crossings": counts_crossings}
-        run_script(connection, "block_touched", bound)
+    used = [rule for rule in BLOCKING_RULES if rule.name in caps]
+    together = len(used) if seeking <= FEW_SEEK_TOGETHER * records else 1
+    for first in range(0, len(used), together):
+        rules = used[first : first + together]
+        _name_keys(connection, rules, caps, keys, sought)
+        run_script(connection, "block_touched", {"counts_crossings": counts_crossings})
         # One of a pair may be touched or both: the sum is no less than the pairs.
-        _keep_budget(
-            connection,
-            rule,
-            _records(connection),
-            "sum(touched * records) FILTER (is_open)",
-            caps[rule.name],
-            "sized_key",
-        )
-        run_script(connection, "block_touched_pairs", bound)
+        made = connection.execute(
+            "SELECT rule, sum(touched * records)::DOUBLE FROM sized_key WHERE records <= cap AND is_open GROUP BY rule"
+        ).fetchall()
+        for rule in rules:
+            _keep_budget(rule, dict(made).get(CANDIDATE_RULES.index(rule.name), 0.0), records)
+        run_script(connection, "block_touched_pairs", {"counts_crossings": counts_crossings})
 
 
-def _keep_budget(
+def _name_keys(
     connection: duckdb.DuckDBPyConnection,
-    rule: BlockingRule,
-    records: int,
-    pairs: str,
-    cap: int,
-    sizes: str = "key_size",
+    rules: Sequence[BlockingRule],
+    caps: Mapping[str, int],
+    keys: str,
+    sought: str,
 ) -> None:
-    query = f"SELECT coalesce({pairs}, 0)::DOUBLE FROM {sizes} WHERE records <= $cap"  # noqa: S608  # own names
-    made = connection.execute(query, {"cap": cap}).fetchall()[0][0]
-    if made > BUDGETS_AT_MOST * rule.pairs_per_record * records:
+    """Make `cap_of_rule`, `kept_key` and `seeking_key` of these rules."""
+    numbers = [CANDIDATE_RULES.index(rule.name) for rule in rules]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE cap_of_rule AS"
+        " SELECT unnest($rules)::UTINYINT AS rule, unnest($caps)::BIGINT AS cap",
+        {"rules": numbers, "caps": [caps[rule.name] for rule in rules]},
+    )
+    for view, columns, source in (("kept_key", ", state, number_id, is_settled", keys), ("seeking_key", "", sought)):
+        each = (
+            f"SELECT {number}::UTINYINT AS rule, {rule.unnested} AS key{columns} FROM {source}"  # noqa: S608  # own names
+            for number, rule in zip(numbers, rules, strict=True)
+        )
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(each)}")
+
+
+def _keep_budget(rule: BlockingRule, pairs: float, records: int) -> None:
+    if pairs > BUDGETS_AT_MOST * rule.pairs_per_record * records:
         raise OverBudget(rule.name)
 
 

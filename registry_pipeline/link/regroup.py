@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from registry_pipeline.link.model import BRIDGE_WEIGHT, LARGE_GROUP, MATCH_WEIGHT, RIVAL_WEIGHT
@@ -165,7 +165,9 @@ def regroup(
         aparts: pairs of two people that are not linked themselves.
         overrides: in force tonight, between these records.
     """
-    ordered = sorted(links, key=lambda k: (not k.is_certain, -round(k.weight, 6), k.left, k.right))
+    # Which end of a link is its left one differs from night to night; of two links of one weight one must come first.
+    turned = (k if k.left < k.right else replace(k, left=k.right, right=k.left) for k in links)
+    ordered = sorted(turned, key=lambda k: (not k.is_certain, -round(k.weight, 6), k.left, k.right))
     return _Regrouping(records, ordered, list(aparts), list(overrides)).run()
 
 

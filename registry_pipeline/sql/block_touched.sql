@@ -1,14 +1,14 @@
--- sized_key: the blocks of one blocking rule that have a touched record, and how large they are now and were before.
--- Reads: seeking (state), seeking_key (key: theirs), kept_key (key, state, number_id, is_settled; also of states that no
--- longer stand), everybody, before (state), crowded_before.
+-- sized_key: the blocks of some blocking rules that have a touched record, and how large they are now and were before.
+-- Reads: seeking (state), seeking_key (rule, key: theirs), kept_key (rule, key, state, number_id, is_settled; also of states
+-- that no longer stand), cap_of_rule (rule, cap), everybody, before (state), crowded_before.
 -- A block can only grow over its cap by a new record, and only fall below it where it was above.
 CREATE OR REPLACE TEMP TABLE touched_key AS
-SELECT DISTINCT key FROM seeking_key WHERE key IS NOT NULL
+SELECT DISTINCT rule, key FROM seeking_key WHERE key IS NOT NULL
 UNION
-SELECT key FROM crowded_before WHERE $counts_crossings AND rule = $rule;
+SELECT rule, key FROM crowded_before SEMI JOIN cap_of_rule USING (rule) WHERE $counts_crossings;
 
 CREATE OR REPLACE TEMP TABLE member AS
-SELECT DISTINCT key, state, number_id, is_settled FROM kept_key SEMI JOIN touched_key USING (key);
+SELECT DISTINCT rule, key, state, number_id, is_settled FROM kept_key SEMI JOIN touched_key USING (rule, key);
 
 CREATE OR REPLACE TEMP TABLE member_state AS
 WITH state_of AS (SELECT DISTINCT state FROM member)
@@ -20,9 +20,10 @@ LEFT JOIN seeking USING (state);
 
 CREATE OR REPLACE TEMP TABLE sized_key AS
 SELECT
-    key, count_if(is_now) AS records, count_if(is_before) AS records_before,
+    rule, key, cap, count_if(is_now) AS records, count_if(is_before) AS records_before,
     count_if(is_touched AND is_now) AS touched, bool_or(NOT is_settled AND is_now) AS is_open,
     bool_or(NOT is_settled) AS was_open
 FROM member
 INNER JOIN member_state USING (state)
-GROUP BY key;
+INNER JOIN cap_of_rule USING (rule)
+GROUP BY rule, key, cap;

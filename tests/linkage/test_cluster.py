@@ -647,3 +647,13 @@ def test_connected_groups_are_those_that_walking_finds(pairs):
     assert sorted(ids.tolist()) == sorted({number for pair in pairs for number in pair})
     walked = regroup._united(31, pairs)
     assert labels.tolist() == [walked[number] for number in ids.tolist()]
+
+
+@pytest.mark.parametrize("turned", range(4))
+def test_a_tie_is_broken_alike_whichever_end_of_a_link_comes_first(turned):
+    """A record that fits two people of two numbers equally well stays with the same one every night."""
+    people = [regroup.Record(number=1), regroup.Record(number=2), regroup.Record()]
+    ends = [(0, 2), (1, 2)]
+    links = [regroup.Link(*(pair[::-1] if turned >> place & 1 else pair), 30.0) for place, pair in enumerate(ends)]
+    assert regroup.regroup(people, links).first == (0, 1, 0)
+    assert regroup.regroup(people, links[::-1]).first == (0, 1, 0)
