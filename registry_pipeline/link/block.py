@@ -217,9 +217,9 @@ def _name_keys(
         " SELECT unnest($rules)::UTINYINT AS rule, unnest($caps)::BIGINT AS cap",
         {"rules": numbers, "caps": [caps[rule.name] for rule in rules]},
     )
-    for view, columns, source in (("kept_key", ", state, number_id, is_settled", keys), ("seeking_key", "", sought)):
+    for view, columns, source in (("kept_key", "state, number_id, is_settled", keys), ("seeking_key", "rule", sought)):
         each = (
-            f"SELECT {number}::UTINYINT AS rule, {rule.unnested} AS key{columns} FROM {source}"  # noqa: S608  # own names
+            f"SELECT {rule.unnested} AS key, {columns.replace('rule', f'{number}::UTINYINT AS rule')} FROM {source}"  # noqa: S608
             for number, rule in zip(numbers, rules, strict=True)
         )
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(each)}")

@@ -391,12 +391,13 @@ class BlockingRule:
 
     @property
     def hashed_keys(self) -> str:
-        """SQL of a record's keys as digests: one, or a list of them."""
+        """SQL of a record's keys as digests, one or a list of them; no two rules' keys have one digest."""
+        salt = f"{int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8], 'big')}::UBIGINT"
         if self._single:
-            return f"CASE WHEN ({self._single}) IS NOT NULL THEN hash({self._single}) END"
+            return f"CASE WHEN ({self._single}) IS NOT NULL THEN xor(hash({self._single}), {salt}) END"
         if any(self.keys.startswith(f"list_transform({words},") for words in DISTINCT_WORDS):
-            return f"list_transform({self.keys}, lambda key: CASE WHEN key IS NOT NULL THEN hash(key) END)"
-        return f"list_transform(list_distinct({self.keys}), lambda key: hash(key))"
+            return f"list_transform({self.keys}, lambda key: CASE WHEN key IS NOT NULL THEN xor(hash(key), {salt}) END)"
+        return f"list_transform(list_distinct({self.keys}), lambda key: xor(hash(key), {salt}))"
 
     @property
     def key_type(self) -> str:

@@ -424,10 +424,14 @@ class _Linking:
                 " SEMI JOIN everybody USING (state)"
             )
             earlier = ()
-        # A name that is never used again: later nights may still read the file of a night that is run once more.
-        path = self._job.folder / "keys" / f"record_key.{uuid.uuid4().hex[:12]}.parquet"
-        write_table(self._connection, keys, KEY_TABLE, path)
-        return (*earlier, path)
+        # A name that is never used again: later nights may still read the file of a night that is run again. Settled
+        # records have a file of their own, so that who looks for unsettled ones need not read it.
+        name = uuid.uuid4().hex[:12]
+        made = []
+        for kind, condition in (("settled", "is_settled"), ("unsettled", "NOT is_settled")):
+            made.append(self._job.folder / "keys" / f"record_key.{name}.{kind}.parquet")
+            write_table(self._connection, f"SELECT * FROM ({keys}) WHERE {condition}", KEY_TABLE, made[-1])  # noqa: S608
+        return (*earlier, *made)
 
     def _table(self, table: Table, query: str) -> None:
         self._rows[table.name] = write_table(self._connection, query, table, self._job.folder / f"{table.name}.parquet")

@@ -31,8 +31,8 @@ CARRIED = (
 )
 """Files of a night that the next night reads, beside the keys of its records."""
 
-MOST_KEY_FILES = 30
-"""Nights whose changed keys are read one after the other before they are written as one file again."""
+MOST_KEY_FILES = 60
+"""Files of keys, two a night, that are read one after the other before they are written as two again."""
 
 
 @dataclass(frozen=True)

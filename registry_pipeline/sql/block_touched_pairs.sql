@@ -3,21 +3,21 @@
 -- Adds to: found_pair, crowded_key, crossing.
 INSERT INTO found_pair
 WITH usable AS (
-    SELECT member.*, is_touched FROM member
+    SELECT member.*, is_touched, rule FROM member
     INNER JOIN member_state USING (state)
-    SEMI JOIN (SELECT rule, key FROM sized_key WHERE records BETWEEN 2 AND cap AND is_open) AS small USING (rule, key)
+    INNER JOIN (SELECT rule, key FROM sized_key WHERE records BETWEEN 2 AND cap AND is_open) AS small USING (key)
     WHERE is_now
 )
 SELECT least(l.state, r.state), greatest(l.state, r.state), l.rule
 FROM (SELECT * FROM usable WHERE is_touched) AS l
-INNER JOIN usable AS r ON l.rule = r.rule AND l.key = r.key
+INNER JOIN usable AS r ON l.key = r.key
 WHERE l.state <> r.state AND NOT (l.is_settled AND r.is_settled) AND NOT coalesce(l.number_id = r.number_id, false);
 
 INSERT INTO crossing
 SELECT DISTINCT state FROM member
 SEMI JOIN (
-    SELECT rule, key FROM sized_key WHERE was_open AND (records <= cap) <> (records_before <= cap)
-) AS crossed USING (rule, key)
+    SELECT key FROM sized_key WHERE was_open AND (records <= cap) <> (records_before <= cap)
+) AS crossed USING (key)
 WHERE $counts_crossings;
 
 INSERT INTO crowded_key
@@ -25,10 +25,11 @@ SELECT rule, key, records FROM sized_key WHERE $counts_crossings AND records > c
 UNION ALL
 SELECT rule, key, records FROM crowded_before
 SEMI JOIN cap_of_rule USING (rule)
-ANTI JOIN touched_key USING (rule, key)
+ANTI JOIN touched_key USING (key)
 WHERE $counts_crossings;
 
 DROP TABLE touched_key;
+DROP TABLE open_key;
 DROP TABLE member;
 DROP TABLE member_state;
 DROP TABLE sized_key;
