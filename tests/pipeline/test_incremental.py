@@ -184,7 +184,7 @@ def linkage(system: System, name: str) -> Path:
 
 
 def keys(system: System) -> Path:
-    [path] = linkage(system, "x").parent.glob("keys/*.parquet")
+    [path] = linkage(system, "x").parent.glob("keys/*.settled.parquet")
     return path
 
 
