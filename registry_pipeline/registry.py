@@ -374,10 +374,13 @@ def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date,
     connection.execute(f"CREATE TEMP TABLE patient_nhs_number AS {load_sql('patient_nhs_number')}")
     crowded = load_sql("patient_crowded_number")
     connection.execute(f"CREATE TEMP TABLE crowded_number AS {crowded}", {"most": MOST_RECORDS_OF_A_NUMBER})
-    connection.execute(
-        "CREATE TEMP VIEW person_record AS SELECT * REPLACE (CASE WHEN nhs_number NOT IN (FROM crowded_number)"
-        " THEN nhs_number END AS nhs_number) FROM delivered_record"
+    # The rule costs a look at every number, and most nights there is none of such a kind.
+    withheld = (
+        " REPLACE (CASE WHEN nhs_number NOT IN (FROM crowded_number) THEN nhs_number END AS nhs_number)"
+        if connection.execute("SELECT count(*) FROM crowded_number").fetchall()[0][0]
+        else ""
     )
+    connection.execute(f"CREATE TEMP VIEW person_record AS SELECT *{withheld} FROM delivered_record")  # noqa: S608
     crosswalk = scan(home.linked("patient_record", night))
     connection.execute(
         f"CREATE TEMP TABLE patient_record AS SELECT patient_id, record_id, setting, is_stale FROM {crosswalk}"  # noqa: S608  # as above

@@ -13,7 +13,7 @@ from registry_pipeline.config import Agreement
 from registry_pipeline.errors import BadInput, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import clear_unfinished, read_json
-from registry_pipeline.tables import REGISTRY_TABLES, TABLES
+from registry_pipeline.tables import MOST_RECORDS_OF_A_NUMBER, REGISTRY_TABLES, TABLES
 from tests.registry.conftest import write_rows
 
 PEOPLE = {"a": ["GP1:1", "RX1:1"], "b": ["GP1:2"]}
@@ -413,3 +413,16 @@ def test_without_a_registry_a_reader_is_told_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("REGISTRY_HOME", str(tmp_path))
     with pytest.raises(RegistryError, match="run a night first"):
         open_registry()
+
+
+def test_a_number_in_very_many_records_is_nobodys(care_system, rows_of):
+    """A placeholder that looks valid neither survives nor counts as a second number of somebody."""
+    care_system.providers = ("GP1", "RX1")
+    night, crowd = care_system.night(1), range(MOST_RECORDS_OF_A_NUMBER + 1)
+    held = [{"record_id": f"GP1:{n}", "nhs_number": "9000000009"} for n in crowd]
+    care_system.deliver(night, [*held, {"record_id": "RX1:0", "nhs_number": "9000000017"}])
+    care_system.cluster(night, [["GP1:0", "RX1:0"], *([f"GP1:{n}"] for n in crowd if n)])
+    snapshot = care_system.publish(night)
+    assert [check.name for check in snapshot.checks if not check.passed] == []
+    numbers = rows_of(snapshot.folder / "patient.parquet", "SELECT DISTINCT nhs_number FROM t ORDER BY ALL")
+    assert numbers == [("9000000017",), (None,)]
