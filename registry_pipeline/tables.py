@@ -397,7 +397,7 @@ night            DATE     Night of the extract
         _table("linked_pair", "scored pair of person records", "record_id_l record_id_r", """
 record_id_l        VARCHAR  One person record; the smaller of the two
 record_id_r        VARCHAR  The other
-decided_by         VARCHAR  What decided: same_nhs_number, local_merge, match_weight, the rule that kept it apart, must_link or cannot_link
+decided_by         VARCHAR  What decided: same_nhs_number, local_merge, match_weight, stays_joined, left_over, the rule that kept it apart, fits_two_people, cut_<reason>, frozen, must_link or cannot_link
 outcome            VARCHAR  match, possible_match or no_match
 judged_by          VARCHAR  What decided from the two records alone, before other pairs, the night before and overrides had their say
 judged_outcome     VARCHAR  The outcome from the two records alone

@@ -38,8 +38,9 @@ that NHS linkage is designed for (nhs-facts 3.4); the rules of `sql/link_decide.
 FALSE_MATCHES_AT_MOST = 0.003
 """In data without families the threshold follows from the weights: the least weight at which the joined pairs are
 expected to hold no more than this share of false ones. The weights expect three times the false pairs that there are
-(labelled data without families: 0.3% expected, 0.1% found), so this is the 99.9% pair precision that NHS linkage is
-designed for (nhs-facts 3.4), before clusters are cut at their weak links."""
+(0.3% expected, 0.1% found on FEBRL3 and 4, JeMPI, OpenCR and Splink's 20,000 fakes, with whose truth in view it was
+chosen), so this is the 99.9% pair precision that NHS linkage is designed for (nhs-facts 3.4), before clusters are cut
+at their weak links."""
 
 LEAST_MATCH_WEIGHT = 4.0
 """No threshold that training derives lies below odds of 16 to 1 for the single pair."""
@@ -96,7 +97,7 @@ class Level:
         name: what it means.
         sql: condition over `<column>_l` and `<column>_r` of `link_record`; "ELSE" for the last.
         typical_m: share of true pairs that fall into it in ordinary data; where EM starts, and what smooths it.
-        frequency_of: column whose term frequency (of the night, never stored) takes the place of u.
+        frequency_of: column whose term frequency (frozen per model version, see `frozen`) takes the place of u.
         is_step: one step of more or less of the same agreement, so that it must weigh between its neighbours; a swap
             or a nickname is agreement of another kind, whose weight has no order among them.
         least_weight: no training makes it stronger evidence against a match than this, for what changes or is written
@@ -325,7 +326,7 @@ COMPARISONS: tuple[Comparison, ...] = (
 FREQUENCY_COLUMNS: tuple[str, ...] = tuple(
     dict.fromkeys(level.frequency_of for c in COMPARISONS for level in c.levels if level.frequency_of)
 )
-"""Columns whose term frequencies are counted each night and never stored."""
+"""Columns whose term frequencies are counted once per model version (`frozen`), as digests of values."""
 
 
 FAMILY_RULES = (

@@ -612,7 +612,7 @@ Trained {model.trained_at:%Y-%m-%d %H:%M} UTC on {about["records"]:,} person rec
 ## Numbers
 
 m: share of true pairs in the level; u: share of other pairs; weight: log2(m/u). Levels marked * take the term
-frequency of the night in place of u; frequencies are never stored.
+frequency in place of u, counted once per model version in each deployment.
 
 | comparison | level | m | u | weight |
 |---|---|---:|---:|---:|
