@@ -11,6 +11,8 @@ count: enough to weigh an agreement with.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -75,6 +77,11 @@ class Frozen:
     duckdb: str
     table_sha256: str
 
+    @property
+    def digest(self) -> str:
+        """Of everything here, which is written beside it: an altered count or cap is refused."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
+
     def fits(self, records: int) -> bool:
         """Whether the number of records has not moved too far since it was counted."""
         return abs(records - self.records) <= RECORDS_MAY_MOVE_BY * self.records
@@ -127,7 +134,7 @@ def keep(
         query = "SELECT * FROM frozen_frequency ORDER BY column_name, digest"
         write_table(connection, query, FREQUENCY_TABLE, made / "term_frequency.parquet")
         kept = replace(kept, table_sha256=file_digest(made / "term_frequency.parquet"))
-        write_json(made / "frozen.json", asdict(kept))
+        write_json(made / "frozen.json", {**asdict(kept), "sha256": kept.digest})
     return kept
 
 
@@ -142,7 +149,8 @@ def find(folder: Path, model: LinkageModel) -> tuple[Frozen, Path] | None:
         return None
     path = found[-1]
     try:
-        kept = _read(read_json(path / "frozen.json"))
+        content = read_json(path / "frozen.json")
+        kept, written = _read(content), content["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise BadInput(_UNUSABLE.format(path=path, why="cannot be read")) from problem
     if (kept.model_version, kept.model_digest) != (model.version, model.digest):
@@ -152,7 +160,7 @@ def find(folder: Path, model: LinkageModel) -> tuple[Frozen, Path] | None:
             )
         )
     table = path / "term_frequency.parquet"
-    if not table.is_file() or file_digest(table) != kept.table_sha256:
+    if written != kept.digest or not table.is_file() or file_digest(table) != kept.table_sha256:
         raise BadInput(_UNUSABLE.format(path=path, why="are not as they were written"))
     return kept, path
 

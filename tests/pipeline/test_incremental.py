@@ -240,6 +240,7 @@ FROZEN: dict[str, tuple[Callable[[System], None], str]] = {
         lambda s: alter(frozen(s, "frozen.json"), model_digest="0" * 64),
         "another model",
     ),
+    "a count that was altered": (lambda s: alter(frozen(s, "frozen.json"), records=7), "frozen"),
     "frequencies that are no JSON": (lambda s: frozen(s, "frozen.json").write_text("[]"), "frozen"),
     "frequencies cut short": (lambda s: truncate(frozen(s, "term_frequency.parquet")), "frozen"),
     "frequencies overwritten": (lambda s: overwrite(frozen(s, "term_frequency.parquet")), "frozen"),
