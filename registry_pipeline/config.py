@@ -15,7 +15,16 @@ from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from registry_pipeline.errors import BadInput
 
@@ -24,6 +33,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 Setting = Literal["gp", "acute", "community", "mental_health", "social_care"]
 Delivery = Literal["full", "delta"]
+ObjectionKind = Literal["national", "type_1", "local"]
+"""National data opt-out; type 1 opt-out, recorded at the practice; objection made to this deployment."""
 Purpose = Literal["direct_care", "risk_stratification", "audit", "planning", "research"]
 FeedName = Literal[
     "patient", "spell", "attendance", "contact", "referral", "medication", "condition", "care_plan", "service",
@@ -149,7 +160,13 @@ class Feed(_Described):
 
 
 class Agreement(_Described):
-    """The data sharing agreement under which a provider's records are taken."""
+    """A data sharing agreement under which a provider's records are taken.
+
+    Attributes:
+        purposes: what its records may be used for; an output for another purpose holds nothing of this provider.
+        starts, ends: first and last day in force; None leaves that end open.
+        on_end: whether its records leave the registry when it has ended, or stay as last delivered.
+    """
 
     reference: str
     lawful_basis: str | None = None
@@ -158,9 +175,20 @@ class Agreement(_Described):
     ends: date | None = None
     on_end: Literal["remove", "keep"] = "remove"
 
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Agreement:
+        if self.starts is not None and self.ends is not None and self.ends < self.starts:
+            raise ValueError(f"the agreement {self.reference} ends {self.ends}, before it starts {self.starts}")
+        return self
+
     def in_force(self, night: date) -> bool:
         """Whether records may be taken on this night (both ends inclusive)."""
         return (self.starts is None or self.starts <= night) and (self.ends is None or night <= self.ends)
+
+    def overlaps(self, other: Agreement) -> bool:
+        """Whether both are in force on some day."""
+        first = max(self.starts or date.min, other.starts or date.min)
+        return first <= min(self.ends or date.max, other.ends or date.max)
 
 
 class Provider(_Described):
@@ -172,14 +200,105 @@ class Provider(_Described):
     delivery: Delivery = "full"
     required: bool = False
     stale_after_days: int = Field(default=3, ge=0)
-    agreement: Agreement | None = None
+    agreements: tuple[Agreement, ...] = Field(default=(), alias="agreement")
     owners: tuple[str, ...] = ()
     feeds: dict[FeedName, Feed] = Field(min_length=1)
     expectations: dict[str, float | int | str | bool] = Field(default_factory=dict)
 
+    @field_validator("agreements", mode="before")
+    @classmethod
+    def _one_or_several_agreements(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else () if value is None else value
+
+    @field_validator("agreements")
+    @classmethod
+    def _one_at_a_time(cls, value: tuple[Agreement, ...]) -> tuple[Agreement, ...]:
+        for number, one in enumerate(value):
+            for other in value[number + 1 :]:
+                if one.overlaps(other):
+                    raise ValueError(
+                        f"the agreements {one.reference} and {other.reference} are in force on the same days: end one"
+                        " before the other starts"
+                    )
+        return tuple(sorted(value, key=lambda agreement: agreement.starts or date.min))
+
+    def agreement_on(self, night: date) -> Agreement | None:
+        """The agreement in force on a night, if one is."""
+        return next((agreement for agreement in self.agreements if agreement.in_force(night)), None)
+
+    def last_agreement(self, night: date) -> Agreement | None:
+        """The agreement in force on a night, else the last that had ended by then."""
+        begun = [a for a in self.agreements if a.starts is None or a.starts <= night]
+        return begun[-1] if begun else None
+
     def delivery_of(self, feed: str) -> Delivery:
         """Full or delta, for one feed."""
         return self.feeds[feed].delivery or self.delivery  # type: ignore[index]  # feed names are checked on load
+
+
+class KeySource(_Described):
+    """Where a secret key is: exactly one of an environment variable and a file (relative to `registry.yaml`)."""
+
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> KeySource:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("give either env or file, and not both")
+        return self
+
+
+class PurposeOutput(_Described):
+    """One output that must not see identities: how the registry is shown for one purpose.
+
+    Attributes:
+        key: the secret under which pseudonyms of this purpose are made.
+        birth: how much of the birth date is given.
+        age_band_years: width of the age bands.
+        event_dates: `relative` gives the month, and days since the person's first event in the registry, so that
+            intervals stay exact; `day` gives the date, for an agreement that covers it.
+        objections: the kinds of objection that keep a person out.
+        without_nhs_number: what becomes of people whom the national opt-out check cannot be asked about.
+        smallest_group: k of k-anonymity: how many people at least should be alike in every quasi-identifier.
+    """
+
+    key: KeySource
+    birth: Literal["month", "year"] = "year"
+    age_band_years: int = Field(default=5, ge=1, le=20)
+    event_dates: Literal["relative", "day"] = "relative"
+    objections: tuple[ObjectionKind, ...] = ("national", "type_1", "local")
+    without_nhs_number: Literal["remove", "keep"] = "remove"
+    smallest_group: int = Field(default=5, ge=2)
+
+
+class NationalOptOut(_Described):
+    """The check against the national data opt-out over MESH: which mailbox, and where its files lie.
+
+    Attributes:
+        mailbox: the deployment's own MESH mailbox; a reply for another one is refused.
+        outbox, inbox: folders of the MESH client, relative to `registry.yaml`.
+        expires_after_days: age at which a reply may no longer be used.
+    """
+
+    mailbox: str = Field(pattern=r"^[A-Za-z0-9]+$")
+    outbox: Path
+    inbox: Path
+    expires_after_days: int = Field(default=21, ge=1)
+
+
+class PostcodeLookup(_Described):
+    """A list of postcodes with their area, as the ONS Postcode Directory has it (CSV or Parquet).
+
+    Attributes:
+        path: the file, relative to `sources`.
+        postcode, lsoa, deprivation_decile: its columns; decile 1 is the most deprived.
+    """
+
+    path: Path
+    postcode: str = "postcode"
+    lsoa: str = "lsoa"
+    deprivation_decile: str | None = "deprivation_decile"
 
 
 class Deployment(_Described):
@@ -196,6 +315,11 @@ class Deployment(_Described):
         last_night: last partition, where deliveries have ended (a made-up care system's have); None: tonight.
         schedule: cron of the nightly run; `deadline` is when the registry is built with whoever is in.
         made_up_replica: folder of the made-up system's PostgreSQL; started by the run where it is named.
+        agreements_required: whether a provider without any agreement is refused; None: as soon as one provider has one.
+        outputs: the pseudonymised outputs, by purpose; direct care reads `registry/current` and needs none.
+        sign_offs: by purpose, how many people must sign a night's report before its snapshot becomes current for it.
+        national_opt_out: the check against the national data opt-out; needed by outputs that honour it.
+        postcodes: the list that gives a postcode its area and deprivation.
         overrides_url_env: environment variable that holds the address of the PostgreSQL in which overrides are kept, so
             that no password stands in a file; None keeps them in SQLite under the data folder.
         threads, memory_limit: DuckDB's share of the machine; None leaves it to DuckDB.
@@ -213,6 +337,11 @@ class Deployment(_Described):
     schedule: str = "0 2 * * *"
     deadline: time = time(6, 0)
     made_up_replica: Path | None = None
+    agreements_required: bool | None = None
+    outputs: dict[Purpose, PurposeOutput] = Field(default_factory=dict)
+    sign_offs: dict[Purpose, Annotated[int, Field(ge=0, le=5)]] = Field(default_factory=dict)
+    national_opt_out: NationalOptOut | None = None
+    postcodes: PostcodeLookup | None = None
     overrides_url_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str = "3GB"
@@ -231,6 +360,15 @@ class Configuration(_Described):
     home: Path
     deployment: Deployment
     providers: dict[str, Provider]
+
+    @property
+    def agreements_required(self) -> bool:
+        """Whether a provider without an agreement is refused.
+
+        A deployment in which no provider has any is a trial; as soon as one has one, the others need theirs.
+        """
+        asked = self.deployment.agreements_required
+        return any(p.agreements for p in self.providers.values()) if asked is None else asked
 
     @property
     def sources(self) -> Path:

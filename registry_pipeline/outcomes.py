@@ -127,6 +127,17 @@ class Share:
         return self.nights[-1]
 
 
+def may_be_used(configuration: Configuration, provider: Provider, night: date) -> bool:
+    """Whether a provider's records may be in the night's registry, which is for direct care first.
+
+    Under an agreement in force that covers direct care; or under an ended one that says they are kept.
+    """
+    agreement = provider.last_agreement(night)
+    if agreement is None:
+        return not provider.agreements and not configuration.agreements_required
+    return "direct_care" in agreement.purposes and (agreement.in_force(night) or agreement.on_end == "keep")
+
+
 def shares_of_night(configuration: Configuration, night: date) -> list[Share]:
     """Every provider's feeds as a registry night uses them: tonight's where accepted, else the last accepted before.
 
@@ -136,8 +147,7 @@ def shares_of_night(configuration: Configuration, night: date) -> list[Share]:
     home = Home(configuration.home)
     shares = []
     for provider in configuration.providers.values():
-        agreement = provider.agreement
-        if agreement is not None and not agreement.in_force(night) and agreement.on_end == "remove":
+        if not may_be_used(configuration, provider, night):
             continue
         for feed in provider.feeds:
             share = _share(home, provider, feed, night)

@@ -13,7 +13,11 @@ Layout under REGISTRY_HOME:
     registry/snapshots/<id>/published.json           written when the snapshot is published, never before
     registry/failed/<id>/                            snapshots that failed their audit, kept as evidence
     registry/current                                 symlink to a snapshot, swapped atomically
-    reports/<id>/                                    reports and Data Docs
+    reports/<id>/                                    linkage quality report of a snapshot, and Data Docs
+    outputs/<purpose>/<id>/<table>.parquet           a snapshot's pseudonymised tables for a purpose, manifest.json
+    outputs/<purpose>/current                        symlink to the one that the purpose may read
+    govern/                                          opt-out replies, objections, tombstones of forgotten people
+    journal/journal.jsonl                            who did what: append-only, hash-chained
     overrides/overrides.sqlite                       overrides, append-only; unless PostgreSQL keeps them
     tmp/, locks/                                     DuckDB spill and unfinished files; one file a lock
 """
@@ -129,6 +133,24 @@ class Home:
         """The embedded store of overrides, once one was made. No run can make it again: back it up."""
         return self.root / "overrides" / "overrides.sqlite"
 
+    def output(self, purpose: str, snapshot_id: str) -> Path:
+        """The pseudonymised tables of a snapshot for one purpose."""
+        return self.root / "outputs" / purpose / snapshot_id
+
+    def output_current(self, purpose: str) -> Path:
+        """The symlink to the output that a purpose may read."""
+        return self.root / "outputs" / purpose / "current"
+
+    @property
+    def govern(self) -> Path:
+        """What governance keeps between nights: opt-out replies, objections, tombstones."""
+        return self.root / "govern"
+
+    @property
+    def journal(self) -> Path:
+        """The journal. No run can make it again: back it up."""
+        return self.root / "journal" / "journal.jsonl"
+
     @property
     def temporary(self) -> Path:
         """Unfinished files and DuckDB's spill; nothing in it is ever read again after a run."""
@@ -138,6 +160,11 @@ class Home:
         """Nights with anything staged, in order."""
         staging = self.root / "staging"
         return sorted(date.fromisoformat(p.name) for p in staging.iterdir()) if staging.is_dir() else []
+
+
+def create_for_owner_only() -> None:
+    """From here on, whatever this process and its children create can be read by its own account only."""
+    os.umask(0o077)
 
 
 def connect(
@@ -365,7 +392,7 @@ def lock(home: Home, name: str) -> Iterator[None]:
 def clear_unfinished(home: Home) -> None:
     """Remove what killed runs left: unfinished files and spill. Only while holding the lock of a night."""
     shutil.rmtree(home.temporary, ignore_errors=True)
-    for part in ("landing", "staging", "quarantine", "linkage", "registry", "reports"):
+    for part in ("landing", "staging", "quarantine", "linkage", "registry", "reports", "outputs", "govern"):
         for left in (home.root / part).rglob(".*.unfinished"):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)

@@ -117,14 +117,30 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
         raise BadInput(f"{provider.provider} delivers no feed {feed!r}: it delivers {', '.join(provider.feeds)}.")
     check_columns(provider, feed)
     place = Place(provider.provider, feed)
-    agreement = provider.agreement
-    if agreement is not None and not agreement.in_force(night):
+    _refuse_without_agreement(configuration, provider, night, place)
+    return _Extraction(configuration, provider, feed, night, place).run()
+
+
+def _without_agreement(configuration: Configuration, provider: Provider, night: date) -> bool:
+    needed = bool(provider.agreements) or configuration.agreements_required
+    return needed and provider.agreement_on(night) is None
+
+
+def _refuse_without_agreement(configuration: Configuration, provider: Provider, night: date, place: Place) -> None:
+    if not _without_agreement(configuration, provider, night):
+        return
+    last = provider.last_agreement(night) or next(iter(provider.agreements), None)
+    if last is None:
         raise place.fault(
             "agreement",
-            f"the data sharing agreement {agreement.reference} is not in force on {night}, so nothing was read:"
-            " renew it, or set its `starts` and `ends`",
+            "there is no data sharing agreement, so nothing was read: describe it under `agreement:` in"
+            f" providers/{provider.provider}.yaml",
         )
-    return _Extraction(configuration, provider, feed, night, place).run()
+    raise place.fault(
+        "agreement",
+        f"the data sharing agreement {last.reference} is not in force on {night}, so nothing was read:"
+        " renew it, or set its `starts` and `ends`",
+    )
 
 
 def has_new_delivery(
@@ -142,7 +158,7 @@ def has_new_delivery(
         night: which night.
         outcome: what came of the feed that night so far.
     """
-    if provider.agreement is not None and not provider.agreement.in_force(night):
+    if _without_agreement(configuration, provider, night):
         return False
     source = provider.feeds[feed].source  # type: ignore[index]  # feed names are checked on load
     if source.kind == "postgres":
@@ -244,7 +260,7 @@ class _Extraction:
     def _manifest(
         self, entries: list[dict[str, Any]], version: int, extracted: Extracted | None, fault: FeedFault | None
     ) -> dict[str, Any]:
-        agreement = self.provider.agreement
+        agreement = self.provider.agreement_on(self.night)
         return {
             "provider": self.provider.provider,
             "feed": self.feed,

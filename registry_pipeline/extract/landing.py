@@ -136,7 +136,7 @@ def copy_in(place: Place, files: Iterable[Path], folder: Path) -> list[dict[str,
     entries = []
     for file in files:
         sha256, size = digest(place, file, folder / file.name)
-        (folder / file.name).chmod(0o444)
+        (folder / file.name).chmod(0o400)
         entries.append({"name": file.name, "sha256": sha256, "bytes": size})
     return entries
 
@@ -144,7 +144,7 @@ def copy_in(place: Place, files: Iterable[Path], folder: Path) -> list[dict[str,
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write a version's manifest, read-only as its files."""
     write_json(folder / MANIFEST, content)
-    (folder / MANIFEST).chmod(0o444)
+    (folder / MANIFEST).chmod(0o400)
 
 
 def describe_source(

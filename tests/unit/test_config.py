@@ -42,9 +42,9 @@ def test_the_documented_provider_file_is_read(folder):
     assert patient.columns["birth_date"].format == "%d/%m/%Y"
     assert patient.columns["address"].source == ("A1", "A2")
     assert (provider.delivery_of("patient"), provider.delivery_of("spell")) == ("full", "delta")
-    assert provider.agreement.in_force(date(2026, 4, 1))
-    assert provider.agreement.in_force(date(2027, 3, 31))
-    assert not provider.agreement.in_force(date(2027, 4, 1))
+    assert provider.agreements[0].in_force(date(2026, 4, 1))
+    assert provider.agreements[0].in_force(date(2027, 3, 31))
+    assert not provider.agreements[0].in_force(date(2027, 4, 1))
 
 
 def test_an_empty_registry_yaml_takes_every_default(folder):

@@ -514,7 +514,7 @@ def _inputs(configuration: Configuration, night: date, shares: Sequence[Share]) 
     home = Home(configuration.home)
     given = {(share.provider.provider, share.feed) for share in shares}
     without = [
-        {"provider": provider.provider, "feed": feed, **_why_nothing(home, provider, feed, night)}
+        {"provider": provider.provider, "feed": feed, **_why_nothing(configuration, provider, feed, night)}
         for provider in configuration.providers.values()
         for feed in provider.feeds
         if (provider.provider, feed) not in given
@@ -551,11 +551,12 @@ def _delivery(night: date, outcome: FeedOutcome | None) -> dict[str, Any]:
     }
 
 
-def _why_nothing(home: Home, provider: Provider, feed: str, night: date) -> dict[str, Any]:
-    agreement = provider.agreement
-    if agreement is not None and not agreement.in_force(night) and agreement.on_end == "remove":
-        return {"reason": "agreement", "problem": f"The agreement {agreement.reference} is not in force."}
-    return _tonight(outcomes.find(home, provider.provider, feed, night))
+def _why_nothing(configuration: Configuration, provider: Provider, feed: str, night: date) -> dict[str, Any]:
+    if not outcomes.may_be_used(configuration, provider, night):
+        last = provider.last_agreement(night)
+        why = f"The agreement {last.reference} does not allow it" if last else "There is no agreement in force"
+        return {"reason": "agreement", "problem": f"{why} on {night}."}
+    return _tonight(outcomes.find(Home(configuration.home), provider.provider, feed, night))
 
 
 def _tonight(outcome: FeedOutcome | None) -> dict[str, Any]:
@@ -606,7 +607,7 @@ def publish(configuration: Configuration, snapshot: Snapshot) -> bool:
     becomes_current = not home.current.exists() or snapshot_night(home.current.resolve()) <= snapshot.night
     # What is published never changes: a slip of a script's pen fails.
     for file in snapshot.folder.iterdir():
-        file.chmod(0o444)
+        file.chmod(0o400)
     # Before the swap, so that what readers see is always among the published.
     write_json(
         snapshot.folder / "published.json",
