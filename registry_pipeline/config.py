@@ -208,7 +208,7 @@ class Provider(_Described):
     @field_validator("agreements", mode="before")
     @classmethod
     def _one_or_several_agreements(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, dict) else () if value is None else value
+        return (value,) if isinstance(value, dict | Agreement) else () if value is None else value
 
     @field_validator("agreements")
     @classmethod
@@ -317,6 +317,7 @@ class Deployment(_Described):
         made_up_replica: folder of the made-up system's PostgreSQL; started by the run where it is named.
         agreements_required: whether a provider without any agreement is refused; None: as soon as one provider has one.
         outputs: the pseudonymised outputs, by purpose; direct care reads `registry/current` and needs none.
+        nightly_report: whether each night ends with its linkage quality report; it can be made later as well.
         sign_offs: by purpose, how many people must sign a night's report before its snapshot becomes current for it.
         national_opt_out: the check against the national data opt-out; needed by outputs that honour it.
         postcodes: the list that gives a postcode its area and deprivation.
@@ -339,6 +340,7 @@ class Deployment(_Described):
     made_up_replica: Path | None = None
     agreements_required: bool | None = None
     outputs: dict[Purpose, PurposeOutput] = Field(default_factory=dict)
+    nightly_report: bool = True
     sign_offs: dict[Purpose, Annotated[int, Field(ge=0, le=5)]] = Field(default_factory=dict)
     national_opt_out: NationalOptOut | None = None
     postcodes: PostcodeLookup | None = None

@@ -47,7 +47,7 @@ def test_the_manifest_says_what_was_delivered(delivering):
     assert (extracted.delivery, extracted.sha256) == ("RX9/patient/2026-04-01/v1", {"patients.csv": digest})
     assert (folder / "patients.csv").read_bytes() == (GOOD + "3,x\n").encode()
     for file in folder.iterdir():
-        assert stat.S_IMODE(file.stat().st_mode) == 0o444
+        assert stat.S_IMODE(file.stat().st_mode) == 0o400
 
 
 def test_the_same_delivery_again_is_no_new_one(delivering):

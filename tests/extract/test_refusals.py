@@ -147,7 +147,7 @@ def test_a_column_that_another_feed_takes_from_the_same_file_is_no_extra_one(del
         "carer": {"source": source, "columns": {"event_id": "EVENT", "local_id": "ID"}, "only": {"TYPE": "Carer"}}
     }
     feed.provider = type(feed.provider).model_validate(
-        {**feed.provider.model_dump(exclude={"feeds"}), "feeds": {**feeds, **shared}}
+        {**feed.provider.model_dump(by_alias=True, exclude={"feeds"}), "feeds": {**feeds, **shared}}
     )
     feed.write("patients.csv", "ID,SURNAME,DOB,SHOE,PCODE,EVENT,TYPE\n1,Quercus,a,44,b,c,d\n")
     assert feed.extract().checks[0].observed == "1 extra: SHOE"
