@@ -21,14 +21,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ByteSize, TypeAdapter
 
-from registry_pipeline import outcomes
+from registry_pipeline import outcomes, release
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
-from registry_pipeline.storage import Home, clear_unfinished, lock, read_json
+from registry_pipeline.release import MadeReport, PurposeOutcome, Report, silent
+from registry_pipeline.storage import Home, clear_unfinished, file_digest, lock, read_json
 
 if TYPE_CHECKING:
     from registry_pipeline.link import Linked, Trained
+    from registry_pipeline.registry import Snapshot
 
 HISTORY_NIGHTS = 7
 """Accepted nights that tonight's row count is compared with: a week, so that every weekday is among them."""
@@ -41,13 +43,6 @@ DELIVERED = "delivered"
 
 FIRST_MADE_UP_NIGHT = date(2026, 4, 1)
 """The first night that a made-up care system delivers."""
-
-Report = Callable[[str, str], None]
-"""Called with a stage and what it is at, as the night goes on."""
-
-
-def _silent(_stage: str, _at: str) -> None:
-    """A report that tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +87,8 @@ class NightSummary:
     linked: LinkedNight | None = None
     built: BuiltNight | None = None
     is_current: bool = False
+    outputs: list[PurposeOutcome] = field(default_factory=list)
+    report: MadeReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     wall_seconds: float = 0.0
 
@@ -106,6 +103,9 @@ class NightSummary:
             "link_checks": [check.model_dump(mode="json") for check in self.linked.checks] if self.linked else [],
             "identity_events": self.built.identity_events if self.built else {},
             "rows": self.built.rows if self.built else {},
+            "outputs": [asdict(output) for output in self.outputs],
+            "report": str(self.report.page) if self.report else None,
+            "lights": [list(light) for light in self.report.lights] if self.report else [],
             "rows_delivered": sum(feed.rows_delivered for feed in self.feeds),
             "seconds": self.seconds,
             "wall_seconds": self.wall_seconds,
@@ -215,7 +215,26 @@ def standardise_provider(configuration: Configuration, code: str, on: date) -> l
             update={"status": "accepted", "standardised": counts, "null_reasons": made.null_reasons}
         )
 
-    return _each_feed(configuration, code, on, "standardise", work)
+    done = _each_feed(configuration, code, on, "standardise", work)
+    _write_down_taking(home, code, on, done)
+    return done
+
+
+def _write_down_taking(home: Home, code: str, on: date, feeds: list[FeedOutcome]) -> None:
+    from registry_pipeline.govern import journal
+
+    journal.record(
+        home,
+        "take_in",
+        what={
+            "provider": code,
+            "night": on.isoformat(),
+            "feeds": {feed.feed: feed.status for feed in feeds},
+            "rows_accepted": sum(feed.rows_accepted for feed in feeds if feed.accepted),
+            "rows_quarantined": sum(feed.rows_quarantined for feed in feeds),
+        },
+        inputs={f"{feed.feed}/{name}": sha256 for feed in feeds for name, sha256 in feed.delivered_sha256.items()},
+    )
 
 
 def link_records(configuration: Configuration, on: date, *, full: bool = False, verify: bool = False) -> LinkedNight:
@@ -235,7 +254,7 @@ def link_records(configuration: Configuration, on: date, *, full: bool = False, 
     from registry_pipeline.link import admission
 
     home = Home(configuration.home)
-    with lock(home, f"registry-{on}"):
+    with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "link"):
         shares = outcomes.shares_of_night(configuration, on)
         patients = [s for s in shares if s.feed == "patient"]
         if not patients:
@@ -261,7 +280,7 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
     from registry_pipeline.link import identity
 
     home = Home(configuration.home)
-    with lock(home, f"registry-{on}"):
+    with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "registry"):
         if not _linked_note(home, on).is_file():
             raise RunFailed(f"The night {on} is not linked yet: materialise linked_pair and person_cluster first.")
         run = run_id or uuid.uuid4().hex
@@ -277,22 +296,56 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
             about=about,
             audit_table=partial(validate.validate_table, configuration),
         )
+        _write_down_build(home, snapshot, run, about["model_version"])
         return BuiltNight(snapshot.snapshot_id, dict(snapshot.rows), list(snapshot.checks), events)
 
 
+def _write_down_build(home: Home, snapshot: Snapshot, run_id: str, model_version: str) -> None:
+    """The manifest names every delivery and table with its digest, so that its own digest stands for all of them."""
+    from registry_pipeline.govern import journal
+
+    journal.record(
+        home,
+        "build",
+        what={
+            "snapshot": snapshot.snapshot_id,
+            "run_id": run_id,
+            "model_version": model_version,
+            "rows": dict(snapshot.rows),
+        },
+        inputs={t: file_digest(home.linked(t, snapshot.night)) for t in ("linked_pair", "person_cluster")},
+        outputs={"manifest.json": file_digest(snapshot.folder / "manifest.json")},
+    )
+
+
 def publish_registry(configuration: Configuration, on: date, snapshot_id: str) -> bool:
-    """Make a snapshot the one that readers see, unless a later night already is.
+    """Publish a snapshot; readers see it unless signatures are asked for, or a later night already is current.
 
     Raises:
         RunFailed: a required provider is not in.
     """
-    from registry_pipeline import registry
-
     home = Home(configuration.home)
-    with lock(home, f"registry-{on}"):
-        is_current = registry.publish(configuration, registry.find_snapshot(home, snapshot_id))
-        registry.prune_snapshots(home)
-        return is_current
+    with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "publish"):
+        return release.publish(configuration, snapshot_id)
+
+
+def make_outputs(
+    configuration: Configuration, on: date, snapshot_id: str, *, report: Report = silent
+) -> list[PurposeOutcome]:
+    """The pseudonymised output of every purpose that the deployment names; one that fails stops no other."""
+    with lock(Home(configuration.home), f"registry-{on}"):
+        return release.make_outputs(configuration, snapshot_id, report=report)
+
+
+def report_night(configuration: Configuration, on: date, snapshot_id: str) -> MadeReport:
+    """The linkage quality report of a night's snapshot.
+
+    Raises:
+        RunFailed: the linkage of the night is gone, or the disk is full.
+    """
+    home = Home(configuration.home)
+    with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "report"):
+        return release.make_report(configuration, snapshot_id)
 
 
 def take_in(configuration: Configuration, on: date, summary: NightSummary, report: Report) -> None:
@@ -334,7 +387,7 @@ def run_night(
     configuration: Configuration,
     on: date,
     *,
-    report: Report = _silent,
+    report: Report = silent,
     data_docs: bool = False,
     full: bool = False,
     verify: bool = False,
@@ -372,6 +425,13 @@ def run_night(
         report("publish", summary.built.snapshot_id)
         with _timed(summary.seconds, "publish"):
             summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
+        if configuration.deployment.outputs:
+            with _timed(summary.seconds, "outputs"):
+                summary.outputs = make_outputs(configuration, on, summary.built.snapshot_id, report=report)
+        if configuration.deployment.nightly_report:
+            report("report", summary.built.snapshot_id)
+            with _timed(summary.seconds, "report"):
+                summary.report = report_night(configuration, on, summary.built.snapshot_id)
         if data_docs:
             from registry_pipeline import validate
 
@@ -384,10 +444,12 @@ def run_night(
 
 def steps_of_night(configuration: Configuration, *, data_docs: bool = False) -> int:
     """How often `run_night` reports: three stages a provider, then link, registry, publish and what else is asked."""
-    return 3 * len(configuration.providers) + 3 + int(data_docs)
+    deployment = configuration.deployment
+    after = len(deployment.outputs) + int(deployment.nightly_report) + int(data_docs)
+    return 3 * len(configuration.providers) + 3 + after
 
 
-def train_model(configuration: Configuration, on: date, *, report: Report = _silent) -> Trained:
+def train_model(configuration: Configuration, on: date, *, report: Report = silent) -> Trained:
     """Train the next version of the linkage model on a night's person records; take them in first if need be.
 
     Raises:
@@ -539,6 +601,19 @@ def _unforeseen(code: str, feed: str, stage: str, problem: Exception) -> str:
         f"{code} {feed}: the {stage} stage broke unexpectedly ({type(problem).__name__} at {place}); its last accepted"
         " extract is used; please report this to the maintainers."
     )
+
+
+@contextmanager
+def _failure_is_written_down(home: Home, on: date, stage: str) -> Iterator[None]:
+    """A stage that fails leaves an entry in the journal; of an unforeseen error its kind only."""
+    from registry_pipeline.govern import journal
+
+    try:
+        yield
+    except Exception as problem:
+        said = str(problem) if isinstance(problem, RegistryError) else type(problem).__name__
+        journal.record(home, "failed", what={"stage": stage, "night": on.isoformat(), "said": said})
+        raise
 
 
 @contextmanager

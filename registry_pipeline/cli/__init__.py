@@ -21,12 +21,14 @@ import typer
 
 from registry_pipeline.config import REPOSITORY, Configuration, load_configuration
 from registry_pipeline.errors import BadInput, RegistryError, RunFailed
+from registry_pipeline.storage import create_for_owner_only
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from registry_pipeline.explain import Explained
-    from registry_pipeline.night import NightSummary, Report
+    from registry_pipeline.night import NightSummary
+    from registry_pipeline.release import Report
 
 app: typer.Typer = typer.Typer(
     help="A patient registry over all care settings: data quality, record linkage, publication.",
@@ -54,6 +56,7 @@ KEYS = ("record", "other record", "of", "left", "right", "from", "to", "other id
 def main() -> None:
     """Run the command; turn every known error into one sentence on stderr and its exit code."""
     atexit.register(_hush_duckdb_at_exit)
+    create_for_owner_only()
     try:
         app()
     except RegistryError as problem:
@@ -96,6 +99,8 @@ def run(
         from registry_pipeline.storage import write_json
 
         write_json(json_file, summary.as_json())
+    if any(output.problem for output in summary.outputs):
+        raise RunFailed("The registry is published; an output for a purpose was not made, for the reason above.")
 
 
 @app.command()
@@ -311,9 +316,23 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f"Snapshot {summary.built.snapshot_id} {published}: {rows.get('patient', 0):,} people from"
             f" {rows.get('patient_record', 0):,} person records."
         )
+    _print_outputs(summary)
     seconds = _table("", *summary.seconds, "the night by the clock")
     seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{summary.wall_seconds:.1f} s")
     _show(seconds)
+
+
+def _print_outputs(summary: NightSummary) -> None:
+    for output in summary.outputs:
+        if output.problem:
+            sys.stderr.write(f"Output for {output.purpose}: {output.problem}\n")
+        elif output.waits_for:
+            _say(f"Output for {output.purpose}: made; waits for {output.waits_for} signature(s) (registry sign-off).")
+        else:
+            _say(f"Output for {output.purpose}: {output.rows.get('patient', 0):,} people under pseudonyms.")
+    if summary.report is not None:
+        lights = "; ".join(f"{name} {value} ({colour})" for name, colour, value in summary.report.lights)
+        _say(f"Linkage quality report: {summary.report.page}\n  {lights}")
 
 
 def _print_linkage(summary: NightSummary) -> None:
@@ -368,7 +387,7 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-from registry_pipeline.cli import evaluate, model, override, resolve  # noqa: E402, F401  # they are made of what stands above
+from registry_pipeline.cli import evaluate, model, override, reporting, resolve  # noqa: E402, F401  # they are made of what stands above
 
 app.add_typer(override.app, name="override")
 app.add_typer(model.app, name="model")

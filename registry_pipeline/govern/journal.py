@@ -91,3 +91,17 @@ def entries(home: Home, kinds: Collection[Kind] = ()) -> list[Entry]:
         return []
     read = [Entry(**json.loads(line)) for line in home.journal.read_text(encoding="utf-8").splitlines()]
     return [entry for entry in read if not kinds or entry.kind in kinds]
+
+
+@dataclass(frozen=True)
+class Head:
+    """How many entries the journal has, and the SHA-256 of the last."""
+
+    entries: int
+    sha256: str
+
+
+def head(home: Home) -> Head:
+    """Where the chain stands."""
+    lines = home.journal.read_bytes().splitlines() if home.journal.is_file() else []
+    return Head(len(lines), hashlib.sha256(lines[-1]).hexdigest() if lines else "0" * 64)

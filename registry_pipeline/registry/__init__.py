@@ -588,34 +588,75 @@ def _commit() -> str | None:
     return asked.stdout.strip() or None
 
 
-def publish(configuration: Configuration, snapshot: Snapshot) -> bool:
-    """Make a snapshot the one that readers see, in one atomic step.
+def publish(
+    configuration: Configuration, snapshot: Snapshot, *, hold: bool = False, about: Mapping[str, Any] | None = None
+) -> bool:
+    """Publish a snapshot: the next nights carry its ids on, and readers see it unless it is held.
 
     Args:
         configuration: the deployment.
         snapshot: built and audited.
+        hold: readers go on seeing the one before, until `make_current`.
+        about: what else `published.json` is to say.
 
     Returns:
-        True if readers now see it; False for a back-filled past night, which is published as that night's snapshot but
-        does not take the place of a newer one.
+        True if readers now see it; False for one that is held, and for a back-filled past night, which is published as
+        that night's snapshot but does not take the place of a newer one.
 
     Raises:
         RunFailed: a required provider has no accepted data tonight; the message names provider and feeds.
     """
     home = Home(configuration.home)
     _stop_if_required_is_missing(configuration, snapshot.night)
-    becomes_current = not home.current.exists() or snapshot_night(home.current.resolve()) <= snapshot.night
+    becomes_current = not hold and _is_newest(home, snapshot)
     # What is published never changes: a slip of a script's pen fails.
     for file in snapshot.folder.iterdir():
         file.chmod(0o400)
     # Before the swap, so that what readers see is always among the published.
-    write_json(
-        snapshot.folder / "published.json",
-        {"published_at": datetime.now(UTC).isoformat(timespec="seconds"), "became_current": becomes_current},
-    )
+    _mark_published(snapshot, became_current=becomes_current, **(about or {}))
     if becomes_current:
         swap_symlink(home.current, snapshot.folder)
     return becomes_current
+
+
+def make_current(configuration: Configuration, snapshot: Snapshot) -> bool:
+    """Show readers a published snapshot that was held, in one atomic step, unless a newer one is current.
+
+    Returns:
+        True if readers now see it.
+    """
+    home = Home(configuration.home)
+    if not _is_newest(home, snapshot):
+        return False
+    _mark_published(snapshot, **{**read_json(snapshot.folder / "published.json"), "became_current": True})
+    swap_symlink(home.current, snapshot.folder)
+    return True
+
+
+def withdraw(configuration: Configuration, snapshot: Snapshot) -> bool:
+    """Take a rejected snapshot back, so that no later night carries its ids on.
+
+    Returns:
+        True where it was taken back; False where readers see it, or a later night rests on it already.
+    """
+    home = Home(configuration.home)
+    published = published_snapshots(home)
+    is_last = bool(published) and published[-1].name == snapshot.snapshot_id
+    if not is_last or home.current.resolve() == snapshot.folder.resolve():
+        return False
+    (snapshot.folder / "published.json").rename(snapshot.folder / "withdrawn.json")
+    return True
+
+
+def _is_newest(home: Home, snapshot: Snapshot) -> bool:
+    return not home.current.exists() or snapshot_night(home.current.resolve()) <= snapshot.night
+
+
+def _mark_published(snapshot: Snapshot, **said: Any) -> None:
+    write_json(
+        snapshot.folder / "published.json",
+        {"published_at": datetime.now(UTC).isoformat(timespec="seconds"), **said},
+    )
 
 
 def _stop_if_required_is_missing(configuration: Configuration, night: date) -> None:
