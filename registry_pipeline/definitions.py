@@ -12,8 +12,10 @@ from registry_pipeline.defs.automation import automation
 from registry_pipeline.defs.descriptions import plain_name
 from registry_pipeline.defs.provider_assets import provider_assets
 from registry_pipeline.defs.registry_assets import registry_assets
+from registry_pipeline.defs.release_assets import release_assets
 from registry_pipeline.defs.resources import MadeUpReplica, RegistryDeployment, configuration_folder
 from registry_pipeline.errors import BadInput
+from registry_pipeline.storage import create_for_owner_only
 
 
 def definitions_of(configuration: Configuration) -> dg.Definitions:
@@ -31,7 +33,7 @@ def definitions_of(configuration: Configuration) -> dg.Definitions:
     providers = [provider_assets(configuration, p) for p in configuration.providers.values()]
     return dg.Definitions.merge(
         dg.Definitions(
-            assets=[*providers, *registry_assets(configuration)],
+            assets=[*providers, *registry_assets(configuration), *release_assets(configuration)],
             resources={"deployment": RegistryDeployment(**folders), "made_up_replica": MadeUpReplica(**folders)},
             # One process a run: a process for each step costs 2.4 s, and 115 providers are 115 steps.
             executor=dg.in_process_executor,
@@ -48,6 +50,7 @@ def defs() -> dg.Definitions:
         dagster.DagsterInvalidDefinitionError: the configuration is wrong; one sentence says where and how.
     """
     try:
+        create_for_owner_only()
         return definitions_of(load_configuration(configuration_folder()))
     except BadInput as problem:
         raise dg.DagsterInvalidDefinitionError(str(problem)) from None

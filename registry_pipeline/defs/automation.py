@@ -22,6 +22,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.defs.partitions import local
 from registry_pipeline.defs.provider_assets import shares
 from registry_pipeline.defs.registry_assets import LINKED
+from registry_pipeline.defs.release_assets import release_assets, release_keys
 from registry_pipeline.defs.resources import RegistryDeployment
 from registry_pipeline.storage import Home
 from registry_pipeline.tables import REGISTRY_TABLES
@@ -43,13 +44,16 @@ REGISTRY_KEYS = tuple(dg.AssetKey(table) for table in (*LINKED, *REGISTRY_TABLES
 
 def automation(configuration: Configuration) -> dg.Definitions:
     """The providers' night and the registry's night, with what starts them."""
-    ours = dg.AssetSelection.assets(*REGISTRY_KEYS)
+    ours = dg.AssetSelection.assets(*REGISTRY_KEYS, *release_keys(configuration))
+    not_the_providers = dg.AssetSelection.assets(
+        *REGISTRY_KEYS, *(key for made in release_assets(configuration) for key in made.keys)
+    )
     return dg.Definitions(
         jobs=[
             dg.define_asset_job(
                 PROVIDER_JOB,
                 tags={LANE_TAG: "providers"},
-                selection=dg.AssetSelection.all() - ours,
+                selection=dg.AssetSelection.all() - not_the_providers,
                 description="Extract, validate and standardise every provider, one step each, in one process. For one"
                 " provider alone, select its group in the asset graph and materialise it for the night.",
             ),
@@ -58,7 +62,8 @@ def automation(configuration: Configuration) -> dg.Definitions:
                 tags={LANE_TAG: "registry"},
                 selection=ours,
                 description="Link, build, audit and publish the registry with each provider's extract of the night, or"
-                " its last accepted one. Run again for a night, it gives the same result.",
+                " its last accepted one, then its outputs and its report. Run again for a night, it gives the same"
+                " result.",
             ),
         ],
         schedules=[every_night(configuration), at_the_deadline(configuration)],

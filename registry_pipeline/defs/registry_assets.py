@@ -195,7 +195,7 @@ def _publish(configuration: Configuration) -> dg.AssetsDefinition:
     def published_registry(
         context: dg.AssetExecutionContext, deployment: RegistryDeployment
     ) -> dg.MaterializeResult[None]:
-        snapshot_id = _snapshot_of(context.instance, context.partition_key)
+        snapshot_id = snapshot_of(context.instance, context.partition_key)
         with told_plainly("publish"):
             current = night.publish_registry(deployment.configuration, night_of(context.partition_key), snapshot_id)
         return dg.MaterializeResult(metadata={"snapshot": snapshot_id, "what readers see now": current})
@@ -203,7 +203,7 @@ def _publish(configuration: Configuration) -> dg.AssetsDefinition:
     return published_registry
 
 
-def _snapshot_of(instance: dg.DagsterInstance, partition_key: str) -> str:
+def snapshot_of(instance: dg.DagsterInstance, partition_key: str) -> str:
     """The snapshot that the night's `patient` was last written to.
 
     Raises:
