@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import linkage
+from tests.benchmarks import linkage, report
 from tests.benchmarks.measuring import NIGHT, REGISTRY, Figure, measure, night, synthesise
 
 
@@ -90,6 +90,7 @@ BENCHMARKS: dict[str, Callable[[Path, int, int], list[Figure]]] = {
     "usual_night": usual_night,
     "first_load": first_load,
     **linkage.BENCHMARKS,
+    **report.BENCHMARKS,
 }
 
 
