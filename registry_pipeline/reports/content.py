@@ -97,7 +97,7 @@ class ChecklistItem:
 
 @dataclass(frozen=True)
 class Report:
-    """A night's linkage quality report."""
+    """A night's linkage quality report. `headline` has the figures that later nights compare theirs with, by name."""
 
     snapshot_id: str
     night: str
@@ -108,3 +108,4 @@ class Report:
     sections: Sequence[Section]
     checklist: Sequence[ChecklistItem]
     about: Mapping[str, Any] = field(default_factory=dict)
+    headline: Mapping[str, Cell] = field(default_factory=dict)
