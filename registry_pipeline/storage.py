@@ -308,6 +308,27 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         raise
 
 
+def write_texts(files: Mapping[Path, str]) -> None:
+    """Write text files that belong together: each whole, and none before all of them lie on the disk.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    ending = f".{uuid.uuid4().hex[:8]}.unfinished"
+    unfinished = {path: path.with_name(f".{path.name}{ending}") for path in files}
+    try:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished[path].write_text(text, encoding="utf-8")
+        for path, made in unfinished.items():
+            made.replace(path)
+    except BaseException as problem:
+        for made in unfinished.values():
+            made.unlink(missing_ok=True)
+        raise_if_disk_full(problem, next(iter(files)))
+        raise
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -370,23 +391,51 @@ def lock(home: Home, name: str) -> Iterator[None]:
     """Hold a lock of this home for the block; the operating system frees it if the process dies.
 
     Raises:
-        RunFailed: another process holds it.
+        RunFailed: another process holds it, or the whole home.
     """
     from filelock import FileLock, Timeout
 
+    with _held_home(home, whole=False):
+        held = FileLock(home.root / "locks" / f"{name}.lock", timeout=0)
+        try:
+            held.acquire()
+        except Timeout as problem:
+            raise RunFailed(
+                f"Another run holds {name} under {home.root}: wait until it ends, then run again if it is still needed."
+            ) from problem
+        try:
+            yield
+        finally:
+            held.release()
+
+
+@contextmanager
+def lock_whole(home: Home) -> Iterator[None]:
+    """Hold the home against every run, of any night and provider, for the block.
+
+    Raises:
+        RunFailed: some run is at work.
+    """
+    with _held_home(home, whole=True):
+        yield
+
+
+@contextmanager
+def _held_home(home: Home, *, whole: bool) -> Iterator[None]:
+    """The home's own lock: runs share it, and who changes all of the home has it alone."""
+    import fcntl
+
     folder = home.root / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    held = FileLock(folder / f"{name}.lock", timeout=0)
-    try:
-        held.acquire()
-    except Timeout as problem:
-        raise RunFailed(
-            f"Another run holds {name} under {home.root}: wait until it ends, then run again if it is still needed."
-        ) from problem
-    try:
+    with (folder / "home.lock").open("a") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if whole else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise RunFailed(
+                f"{'A run' if whole else 'Forgetting a person'} is at work under {home.root}: wait until it ends, then"
+                " run again if it is still needed."
+            ) from problem
         yield
-    finally:
-        held.release()
 
 
 def clear_unfinished(home: Home) -> None:
