@@ -162,8 +162,9 @@ def extract_provider(
             status="extracted",
             delivery=taken.delivery,
             delivered_sha256=taken.sha256,
-            rows_delivered=taken.rows + taken.unreadable,
+            rows_delivered=taken.rows + taken.unreadable + sum(taken.left_out.values()),
             rows_unreadable=taken.unreadable,
+            rows_left_out=taken.left_out,
             checks=taken.checks,
         )
 

@@ -50,7 +50,8 @@ class FeedOutcome(BaseModel):
 
     `status` is `extracted` and `validated` between the stages; `accepted` when its rows stand ready in the shape of
     the registry (so a run killed in between leaves nothing half-used); else what went wrong. `earlier` is what stood
-    for the night before a further delivery came: where that one cannot be used, it stands again.
+    for the night before a further delivery came: where that one cannot be used, it stands again. `rows_left_out`: rows
+    that may not be taken at all, by reason (`extract.left_out`); they are among those delivered.
     """
 
     provider: str
@@ -62,6 +63,7 @@ class FeedOutcome(BaseModel):
     delivered_sha256: dict[str, str] = Field(default_factory=dict)
     rows_delivered: int = 0
     rows_unreadable: int = 0
+    rows_left_out: dict[str, int] = Field(default_factory=dict)
     rows_accepted: int = 0
     rows_quarantined: int = 0
     quarantined_by_rule: dict[str, int] = Field(default_factory=dict)

@@ -77,6 +77,7 @@ class Extracted:
         unreadable: rows of the delivery that could not be read as rows.
         already_landed: whether this very content had landed before.
         checks: what was checked on the way.
+        left_out: rows that may not be taken, by reason (`left_out`); they are in no table and no longer in the landing.
     """
 
     delivery: str
@@ -85,6 +86,7 @@ class Extracted:
     unreadable: int
     already_landed: bool
     checks: list[CheckOutcome] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def unreadable_table(feed: str) -> Table:
@@ -320,6 +322,7 @@ class _Extraction:
             "rows": extracted.rows,
             "unreadable": extracted.unreadable,
             "checks": [check.model_dump(mode="json") for check in extracted.checks],
+            "left_out": extracted.left_out,
         }
         write_json(self._record, content)
 
@@ -339,6 +342,7 @@ class _Extraction:
             unreadable=record["unreadable"],
             already_landed=True,
             checks=[CheckOutcome.model_validate(check) for check in record["checks"]],
+            left_out=record.get("left_out", {}),
         )
 
     def _read(self, landed: landing.Landed, work: Path, *, already_landed: bool) -> Extracted:
