@@ -511,6 +511,118 @@ REGISTRY_TABLES: tuple[str, ...] = ("patient", "patient_record", "identity_event
 """The tables of a published snapshot."""
 
 
+def _told(name: str, what: str) -> str:
+    """Lines of a date as an output tells it: its month, its distance from the person's first event, or itself."""
+    return (
+        f"{name}_month VARCHAR {what}: year and month\n"
+        f"{name}_day INTEGER {what}: days since the person's first event in this output; null where event_dates is day\n"
+        f"{name}_date DATE {what}; only where event_dates is day, and never a birth or death date\n"
+    )
+
+
+_OUTPUT_EVENT = """
+event_pseudonym   VARCHAR  Event, under the purpose's key
+patient_pseudonym VARCHAR  Person, under the purpose's key
+provider          VARCHAR  Provider that delivered the record; null for a sensitive person's practice
+setting           VARCHAR  gp, acute, community, mental_health or social_care
+"""
+
+OUTPUT_TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _table("patient", "person, without identity", "patient_pseudonym", """
+patient_pseudonym  VARCHAR  Person, under the purpose's key
+age_band           VARCHAR  Age in years on the night, or at death: 65-69; 90+ from 90 upwards
+birth_period       VARCHAR  Year of birth, or year and month; null from the age of 90 upwards
+death_month        VARCHAR  Year and month of death
+sex                VARCHAR  M, F or O
+ethnicity          VARCHAR  Ethnic category 2001
+lsoa               VARCHAR  Lower layer super output area of the usual address; null for sensitive people
+deprivation_decile TINYINT  Deprivation decile of that area; 1 is the most deprived
+gp_practice        VARCHAR  General medical practice code of registration; null for sensitive people
+record_count       INTEGER  Person records joined, of those that this purpose may see
+setting_count      INTEGER  Settings that know the person, of those that this purpose may see
+is_stale           BOOLEAN  Every record comes from an extract past its provider's staleness limit
+"""),
+        _table("patient_record", "person record with its person, without identity", "record_pseudonym", """
+patient_pseudonym  VARCHAR  Person, under the purpose's key
+record_pseudonym   VARCHAR  Person record, under the purpose's key
+provider           VARCHAR  Provider that delivered the record; null for a sensitive person's practice
+setting            VARCHAR  gp, acute, community, mental_health or social_care
+link_method        VARCHAR  single, must_link, same_nhs_number, local_merge or match_weight
+link_probability   DOUBLE   Probability of the link that holds the record in, to two decimals
+night              DATE     Night of the provider's last extract
+is_stale           BOOLEAN  The extract is past its provider's staleness limit
+"""),
+        _table("identity_event", "thing that happened to an id of a person in this output", "", """
+patient_pseudonym       VARCHAR  The id it happened to, under the purpose's key
+event_type              VARCHAR  created, joined, split, retired, resurrected or overridden
+month                   VARCHAR  Year and month in which it happened
+night                   DATE     Night on which it happened; null for created, which would tell a newborn's birth date
+other_patient_pseudonym VARCHAR  The other id, as in the registry's identity_event, if it is of a person in this output
+cause                   VARCHAR  What caused it, by name
+"""),
+        _table("patient_activity", "activity of a person, without identity", "event_pseudonym", _OUTPUT_EVENT + """
+activity_kind          VARCHAR   spell, attendance, contact, referral or medication
+""" + _told("start", "Admission, arrival, contact, referral or issue") + _told("end", "Discharge, departure, closure or end") + """
+admission_method       VARCHAR   ADMISSION METHOD; those that start with 2, but 2C, are emergencies
+is_emergency           BOOLEAN   Emergency admission, or emergency care attendance
+admission_source       VARCHAR   SOURCE OF ADMISSION
+discharge_method       VARCHAR   DISCHARGE METHOD; 4 died
+discharge_destination  VARCHAR   DISCHARGE DESTINATION
+patient_classification VARCHAR   PATIENT CLASSIFICATION; 1 ordinary, 2 day case
+specialty              VARCHAR   TREATMENT FUNCTION CODE, team or department type
+diagnoses              VARCHAR[] ICD-10 codes without dots, main one first
+procedures             VARCHAR[] OPCS-4 codes without dots
+""" + _told("clinically_ready", "Clinically ready to leave") + """
+site                   VARCHAR   Organisation site; null for sensitive people
+attendance_status      VARCHAR   ATTENDED OR DID NOT ATTEND
+consultation_mechanism VARCHAR   How the contact took place
+staff_group            VARCHAR   Staff group of the professional
+duration_minutes       INTEGER   Minutes
+priority               VARCHAR   PRIORITY TYPE
+source                 VARCHAR   Source of referral, or arrival mode
+reason                 VARCHAR   Chief complaint, or reason for referral or contact
+code                   VARCHAR   dm+d or SNOMED CT code of a medicine
+is_repeat              BOOLEAN   On repeat prescription
+"""),
+        _table("patient_condition", "condition of a person, without identity", "event_pseudonym", _OUTPUT_EVENT
+               + _told("start", "Onset, or recorded") + _told("end", "Resolved") + """
+code              VARCHAR  Code, without dots for ICD-10
+coding_system     VARCHAR  snomed, icd10, read2 or ctv3
+"""),
+        _table("patient_care_plan", "care plan of a person, without identity", "event_pseudonym", _OUTPUT_EVENT + """
+plan_type         VARCHAR  Type of plan
+""" + _told("start", "Created") + _told("updated", "Last updated") + _told("review", "Next review") + _told("end", "Ended") + """
+is_agreed         BOOLEAN  Agreed with the person
+"""),
+        _table("patient_care_service", "social care service of a person, without identity", "event_pseudonym",
+               _OUTPUT_EVENT + _told("start", "Start") + _told("end", "End; null while it lasts") + """
+service_type           VARCHAR  Client Level Data service type
+service_component      VARCHAR  Client Level Data service component
+delivery_mechanism     VARCHAR  Client Level Data delivery mechanism
+primary_support_reason VARCHAR  Client Level Data primary support reason
+accommodation_status   VARCHAR  Accommodation status
+"""),
+        _table("patient_carer", "unpaid carer of a person, without identity", "event_pseudonym", _OUTPUT_EVENT + """
+relationship      VARCHAR  Relationship of the carer to the person
+""" + _told("start", "Start of caring") + _told("end", "End of caring") + _told("assessment", "Last carer's assessment")),
+    )
+}  # fmt: skip
+"""The registry's tables as a purpose sees them that must not see identities, by the name of the registry's table.
+
+Not told at all are names, addresses, contacts, ids and numbers of any provider, free text, and the night on which an
+event was delivered (which would tell its day). Rows lie in the order of their pseudonyms, which says nothing.
+"""
+
+KEY_MAP = _table("key_map", "id under a key that was changed", "kind old_pseudonym", """
+kind           VARCHAR  patient, record or event
+old_pseudonym  VARCHAR  Pseudonym under the key before
+new_pseudonym  VARCHAR  Pseudonym of the same id under the key that took its place
+""")  # fmt: skip
+"""What a holder of both keys can make when a purpose's key is changed."""
+
+
 def raw_columns(feed: str) -> tuple[Column, ...]:
     """Columns of `raw_<feed>` and `accepted_<feed>`: where a row came from, then the feed's own, all text."""
     shape = FEEDS[feed]

@@ -112,6 +112,6 @@ def _refuse_wrong(connection: duckdb.DuckDBPyConnection, file: Path, lookup: Pos
     for fault, sentence in said.items():
         if fault in found:
             raise BadInput(
-                f"The list of postcodes {file} cannot be used: in {found[fault]:,} of its rows {sentence}; mend the list"
-                " or the names of its columns in registry.yaml."
+                f"The list of postcodes {file} cannot be used: in {found[fault]:,} of its rows {sentence}; mend the"
+                " list or the names of its columns in registry.yaml."
             )
