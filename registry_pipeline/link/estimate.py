@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
 from pathlib import Path
@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput, RunFailed
-from registry_pipeline.link import match, truth_files
-from registry_pipeline.link.block import block
+from registry_pipeline.link import frozen, match, state, truth_files
+from registry_pipeline.link.block import Blocked, block, keys_query, number_pairs
 from registry_pipeline.link.calibrate import SURE_WEIGHT
 from registry_pipeline.link.evaluate import (
-    block_as_linked,
-    load_as_linked,
+    PROBABILITY_EDGES,
+    ReliabilityBin,
     load_night,
     model_of_night,
     refuse_unlinked,
+    reliability_bins,
 )
+from registry_pipeline.link.frozen import Frozen
 from registry_pipeline.link.intervals import (
     DRAWS,
     SEED,
@@ -39,9 +41,15 @@ from registry_pipeline.link.intervals import (
     units_of,
 )
 from registry_pipeline.link.model import BLOCKING_RULES, CANDIDATE_RULES, LinkageModel, filled_comparisons
-from registry_pipeline.link.records import filled_columns, run_script
+from registry_pipeline.link.records import (
+    count_and_make_features,
+    filled_columns,
+    load_everybody,
+    make_features_of,
+    run_script,
+)
 from registry_pipeline.outcomes import shares_of_night
-from registry_pipeline.storage import Home, connect, load_sql, scan
+from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,13 +64,14 @@ FEWEST_HIDDEN_PAIRS = 30
 WEIGHT_BAND = 10.0
 """Bits of match weight in a stratum of the review sample: below 0 and then 0 to 10, 10 to 20, 20 to 30 and above."""
 
-HIDDEN_GROUPS = ("setting", "provider", "age_band", "sex", "ethnicity")
-"""What the estimate is told by: what the records themselves say."""
+HIDDEN_GROUPS = ("setting", "provider", "age_band", "sex", "ethnicity", "deprivation_decile")
+"""What the estimate is told by: what the records themselves say, and what is known of their postcodes."""
 
 ShownTable = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 """Title, columns and rows of a table for a terminal."""
 
-_COUNTS = ("true", "compared", "found", "wrong", "matched", "records")
+HIDDEN_COUNTS = ("true", "compared", "found", "wrong", "matched", "records")
+"""What is counted of each person, at each of its records."""
 
 WHY_HIDDEN_IS_OPTIMISTIC = (
     (
@@ -93,13 +102,18 @@ WHY_REVIEW_IS_OPTIMISTIC = (
 
 @dataclass(frozen=True)
 class HiddenGroup:
-    """Estimates of one group: people and pairs that they rest on, and the figures by name."""
+    """Estimates of one group: people and pairs that they rest on, and the figures by name.
+
+    Attributes:
+        units: people counted alike, with `HIDDENHIDDEN_COUNTS`: what a comparison of groups is drawn from.
+    """
 
     by: str
     name: str
     records: int
     true_pairs: float
     measures: Mapping[str, Measured | None]
+    units: Units = field(repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """The group for a JSON file."""
@@ -118,6 +132,7 @@ class HiddenNumbers:
         by_rule: blocking rule to the share of true pairs that it brings together by itself.
         missed: what became of true pairs that were not found.
         false: what decided pairs that were matched and are two people, counted at drawn records.
+        reliability: what the pairs report as their probability without the number, and what share is true.
     """
 
     night: date
@@ -130,6 +145,7 @@ class HiddenNumbers:
     by_rule: Mapping[str, float]
     missed: Mapping[str, int]
     false: Mapping[str, int]
+    reliability: tuple[ReliabilityBin, ...] = ()
     reasons: tuple[str, ...] = WHY_HIDDEN_IS_OPTIMISTIC
 
     @property
@@ -230,32 +246,109 @@ def from_hidden_numbers(
     refuse_unlinked(home, night)
     deployment = configuration.deployment
     connection = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)
-    parts = home.temporary / f"estimate-{uuid.uuid4().hex[:8]}"
     try:
         shares = shares_of_night(configuration, night)
         load_night(connection, home, night, shares)
-        model = _model_of_night(connection, configuration)
-        kept = load_as_linked(connection, home, shares, model)
-        # Caps are those of the night: hiding numbers must not change which blocks are too large.
-        caps = kept.caps if kept else block(connection).caps
-        comparisons = [c for c in filled_comparisons(filled_columns(connection)) if c != "nhs_number"]
-        run_script(connection, "estimate_hidden", {"most_records": most_records, "seed": SEED, "night": night})
-        _refuse_too_few(connection)
-        block_as_linked(connection, caps)
-        run_script(connection, "estimate_labelled", {})
+        load_everybody(connection, home, shares)
+        return hide_numbers(connection, configuration, night, most_records=most_records)
+    finally:
+        connection.close()
+
+
+def hide_numbers(
+    connection: duckdb.DuckDBPyConnection, configuration: Configuration, night: date, *, most_records: int
+) -> HiddenNumbers:
+    """The same on a connection that holds the night (`load_night`, `load_everybody`).
+
+    Afterwards nobody in `everybody` has a number.
+
+    Raises:
+        BadInput: the night's model is not there any more.
+        RunFailed: too few people have a verified number in two records.
+    """
+    home = Home(configuration.home)
+    model = _model_of_night(connection, configuration)
+    comparisons = [c for c in filled_comparisons(filled_columns(connection)) if c in model.comparisons]
+    records = int(connection.execute("SELECT count(*) FROM everybody").fetchall()[0][0])
+    kept, keys, caps = _as_blocked(connection, home, night, model, comparisons)
+    run_script(connection, "estimate_hidden", {"most_records": most_records, "seed": SEED})
+    _refuse_too_few(connection)
+    _block_drawn(connection, caps, keys)
+    parts = home.temporary / f"estimate-{uuid.uuid4().hex[:8]}"
+    try:
         judged = match.judge_pairs(
             connection,
             model,
-            [c for c in comparisons if c in model.comparisons],
+            [c for c in comparisons if c != "nhs_number"],
             parts,
-            records=kept.records if kept else None,
+            records=kept.records if kept else records,
         )
         connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS SELECT * FROM {scan(judged)}")  # noqa: S608
+        connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS area_record (record_id VARCHAR, deprivation_decile VARCHAR)"
+        )
+        run_script(connection, "estimate_record", {"night": night})
         run_script(connection, "estimate_ends", {})
-        return _hidden_numbers(connection, night, model, caps)
+        return _hidden_numbers(connection, night, model)
     finally:
-        connection.close()
         shutil.rmtree(parts, ignore_errors=True)
+
+
+def _as_blocked(
+    connection: duckdb.DuckDBPyConnection, home: Home, night: date, model: LinkageModel, comparisons: Sequence[str]
+) -> tuple[Frozen | None, str, Mapping[str, int]]:
+    """What is frozen for the model, a FROM clause of every record's blocking keys, and the caps of the night.
+
+    Hiding numbers must not change which blocks are too large, and no key rests on a number: where the night's keys
+    were kept by this code they are read, and only records that are compared need their features made.
+    """
+    found = frozen.find(home.frozen, model)
+    if found is None:
+        count_and_make_features(connection)
+        kept, caps = None, block(connection).caps
+    else:
+        kept, path = found
+        caps = dict(kept.caps)
+        frozen.load(connection, kept, path)
+        files = _kept_keys(home, night, state.digest(model, comparisons, kept))
+        if files:
+            return kept, scan(files), caps
+        make_features_of(connection, None)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE record_key AS {keys_query(caps)}")
+    return kept, "record_key", caps
+
+
+def _kept_keys(home: Home, night: date, made_with: str) -> list[Path]:
+    """The files of the night's keys, if it was linked with this model and code and they are all there."""
+    try:
+        note = read_json(home.linked("linked", night).with_suffix(".json"))
+        files = [home.root / path for path in note["key_files"]] if note["made_with"] == made_with else []
+    except (OSError, ValueError, KeyError, TypeError):  # keys are made anew; who goes on from the night is told of it
+        return []
+    return files if all(path.is_file() for path in files) else []
+
+
+def _block_drawn(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int], keys: str) -> None:
+    """Make `candidate_pair` of drawn records, and the features of all that are in it."""
+    rules = [(CANDIDATE_RULES.index(rule.name), rule) for rule in BLOCKING_RULES if rule.name in caps]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE cap_of_rule AS"
+        " SELECT unnest($rules)::UTINYINT AS rule, unnest($caps)::BIGINT AS cap",
+        {"rules": [number for number, _ in rules], "caps": [caps[rule.name] for _, rule in rules]},
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE drawn_record_key AS SELECT DISTINCT ON (state) *"  # noqa: S608  # own names
+        f" FROM {keys} SEMI JOIN (FROM hidden_state WHERE is_drawn) AS drawn USING (state)"
+    )
+    for view, source in (("seeking_key", "drawn_record_key"), ("kept_key", keys)):
+        each = " UNION ALL ".join(
+            f"SELECT {number}::UTINYINT AS rule, {rule.unnested} AS key, state FROM {source}"  # noqa: S608  # own names
+            for number, rule in rules
+        )
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {each}")
+    run_script(connection, "estimate_blocks", {})
+    make_features_of(connection, "compared")
+    number_pairs(connection, Blocked())
 
 
 def _model_of_night(connection: duckdb.DuckDBPyConnection, configuration: Configuration) -> LinkageModel:
@@ -271,7 +364,7 @@ def _model_of_night(connection: duckdb.DuckDBPyConnection, configuration: Config
 def _refuse_too_few(connection: duckdb.DuckDBPyConnection) -> None:
     pairs = connection.execute(
         "SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM"
-        " (SELECT count(*) AS n FROM hidden_record WHERE is_drawn GROUP BY unit)"
+        " (SELECT count(*) AS n FROM hidden_state WHERE is_drawn GROUP BY unit)"
     ).fetchall()[0][0]
     if pairs < FEWEST_HIDDEN_PAIRS:
         raise RunFailed(
@@ -280,12 +373,10 @@ def _refuse_too_few(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _hidden_numbers(
-    connection: duckdb.DuckDBPyConnection, night: date, model: LinkageModel, caps: Mapping[str, int]
-) -> HiddenNumbers:
+def _hidden_numbers(connection: duckdb.DuckDBPyConnection, night: date, model: LinkageModel) -> HiddenNumbers:
     everybody = _hidden_units(connection, "'everybody'")["everybody"]
     true_pairs = round(everybody.total("true") / 2)
-    drawn, verified = connection.execute("SELECT count(*) FILTER (is_drawn), count(*) FROM hidden_record").fetchall()[0]
+    drawn, verified = connection.execute("SELECT count(*) FILTER (is_drawn), count(*) FROM hidden_state").fetchall()[0]
     missed = connection.execute(
         "SELECT coalesce('judged ' || replace(outcome, '_', ' ') || ' by ' || decided_by, $not_kept), count(*)"
         " FROM hidden_pair WHERE is_true AND NOT is_found GROUP BY ALL",
@@ -308,13 +399,14 @@ def _hidden_numbers(
         true_pairs=true_pairs,
         measures=_hidden_measures(everybody),
         groups=tuple(
-            HiddenGroup(by, name, int(u.total("records")), u.total("true") / 2, _hidden_measures(u))
+            HiddenGroup(by, name, int(u.total("records")), u.total("true") / 2, _hidden_measures(u), u)
             for by in HIDDEN_GROUPS
             for name, u in sorted(_hidden_units(connection, by).items())
         ),
-        by_rule=_share_by_rule(connection, true_pairs, caps),
+        by_rule=_share_by_rule(connection, true_pairs),
         missed=dict(sorted(lost.items(), key=lambda item: (-item[1], item[0]))),
         false=dict(sorted(false, key=lambda item: (-item[1], item[0]))),
+        reliability=_hidden_reliability(connection),
     )
 
 
@@ -322,7 +414,7 @@ def _hidden_units(connection: duckdb.DuckDBPyConnection, by: str) -> dict[str, U
     found: dict[str, list[Sequence[float]]] = {}
     for name, *counts in connection.execute(load_sql("estimate_units").replace("/* by */", by)).fetchall():
         found.setdefault(name, []).append(counts)
-    return {name: units_of(_COUNTS, rows) for name, rows in found.items()}
+    return {name: units_of(HIDDEN_COUNTS, rows) for name, rows in found.items()}
 
 
 def _hidden_measures(units: Units) -> dict[str, Measured | None]:
@@ -333,13 +425,16 @@ def _hidden_measures(units: Units) -> dict[str, Measured | None]:
     }
 
 
-def _share_by_rule(connection: duckdb.DuckDBPyConnection, true_pairs: int, caps: Mapping[str, int]) -> dict[str, float]:
-    shares = {}
-    for rule in (r for r in BLOCKING_RULES if r.name in caps):
-        sql = load_sql("estimate_rule").replace("/* key */", rule.unnested)
-        pairs = connection.execute(sql, {"rule": CANDIDATE_RULES.index(rule.name)}).fetchall()[0][0]
-        shares[rule.name] = pairs / true_pairs
+def _share_by_rule(connection: duckdb.DuckDBPyConnection, true_pairs: int) -> dict[str, float]:
+    found = dict(connection.execute(load_sql("estimate_rule")).fetchall())
+    used = [name for (name,) in connection.execute("SELECT rule FROM cap_of_rule").fetchall()]
+    shares = {CANDIDATE_RULES[rule]: found.get(rule, 0) / true_pairs for rule in used}
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _hidden_reliability(connection: duckdb.DuckDBPyConnection) -> tuple[ReliabilityBin, ...]:
+    rows = connection.execute(load_sql("estimate_reliability"), {"edges": list(PROBABILITY_EDGES)}).fetchall()
+    return reliability_bins(rows, counted=2.0)
 
 
 # Review ---------------------------------------------------------------------------------------------------------------

@@ -716,16 +716,28 @@ def _at_thresholds(
 
 def _reliability(connection: duckdb.DuckDBPyConnection) -> tuple[ReliabilityBin, ...]:
     rows = connection.execute(load_sql("evaluate_reliability"), {"edges": list(PROBABILITY_EDGES)}).fetchall()
+    return reliability_bins(rows)
+
+
+def reliability_bins(rows: Sequence[Sequence[Any]], *, counted: float = 1.0) -> tuple[ReliabilityBin, ...]:
+    """Bins from rows of: number of the bin (from 1), pairs, true pairs, units that count so, sum of what they report.
+
+    Args:
+        rows: as above.
+        counted: how often each pair stands in the counts (2 where it is counted at both its records).
+    """
     bins = []
     for number in sorted({row[0] for row in rows}):
-        counted = [row[1:] for row in rows if row[0] == number]
-        units = units_of(("pairs", "true"), [row[:3] for row in counted])
+        found = [row[1:] for row in rows if row[0] == number]
+        units = units_of(("pairs", "true"), [row[:3] for row in found])
         pairs = units.total("pairs")
-        share = share_of_units(units, "true", "pairs")
+        share = share_of_units(units, "true", "pairs", counted=counted)
         if share is not None:
             high = PROBABILITY_EDGES[number] if number < len(PROBABILITY_EDGES) else 1.0
-            reported = sum(row[3] for row in counted) / pairs
-            bins.append(ReliabilityBin(PROBABILITY_EDGES[number - 1], high, int(pairs), float(reported), share))
+            reported = sum(row[3] for row in found) / pairs
+            bins.append(
+                ReliabilityBin(PROBABILITY_EDGES[number - 1], high, round(pairs / counted), float(reported), share)
+            )
     return tuple(bins)
 
 

@@ -3,7 +3,7 @@
 CREATE OR REPLACE TEMP TABLE hidden_pair AS
 SELECT
     candidate_pair.id_l, candidate_pair.id_r, candidate_pair.rule, l.unit = r.unit AS is_true,
-    coalesce(outcome = 'match', false) AS is_found, decided_by, outcome, match_weight
+    coalesce(outcome = 'match', false) AS is_found, decided_by, outcome, match_weight, match_probability
 FROM candidate_pair
 INNER JOIN hidden_record AS l ON l.id = candidate_pair.id_l
 INNER JOIN hidden_record AS r ON r.id = candidate_pair.id_r
