@@ -11,7 +11,9 @@ A hidden cell may still follow from a total and the cells beside it. What an att
 13 to 17, a hidden cell is 1 to 7 or was hidden to protect another. A table is safe if every hidden cell of 1 to 7 could
 as well be 1 or 7 (and hence anything between) while every shown cell stays as it is shown. Totals are taken to be known
 exactly here, since other tables of the same people narrow them: tables that are made one by one stay safe side by side.
-What is not defended against: somebody who works back from the choice of which other cell was hidden.
+What is not defended against: what totals say by themselves (of 111 people 103 are under 60 and 13 are women), three
+cross-tables of three dimensions in a ring (sex by age, age by ethnicity, ethnicity by sex: make one table of all three,
+or leave one out), and somebody who works back from the choice of which other cell was hidden.
 """
 
 from __future__ import annotations
@@ -174,12 +176,12 @@ class _Arc:
 
 
 def _shown_beside_totals(cells: Sequence[tuple[_Node, _Node, int]], hidden: set[_Node]) -> list[int | Hidden]:
-    """Cells (row, column, people), in their order, as they may be shown; `hidden` are rows and columns hidden as such."""
+    """Cells (row, column, people), in their order, as they may be shown; `hidden`: rows and columns that are."""
     total = sum(people for _, _, people in cells)
     if 0 < total < SMALLEST_SHOWN:
         return [HIDDEN] * len(cells)
     arcs = [_arc(*cell, whole=not {cell[0], cell[1]} & hidden) for cell in cells]
-    margins = _hidden_margins(arcs, hidden)
+    margins = _loose_margins(arcs, hidden)
     for target in [*margins, *arcs]:
         if not target.hidden or not 0 < target.people < SMALLEST_SHOWN or _protect(target, [*arcs, *margins]):
             continue
@@ -211,19 +213,23 @@ def _meant_by(shown: int) -> tuple[int, int]:
     return max(shown - ROUNDED_TO // 2, SMALLEST_SHOWN), shown + ROUNDED_TO // 2
 
 
-def _hidden_margins(arcs: Sequence[_Arc], hidden: set[_Node]) -> list[_Arc]:
-    """An arc for each total that is hidden; those that are shown are fixed, and need none."""
-    people: dict[_Node, int] = defaultdict(int)
-    for arc in arcs:
-        people[arc.tail] += arc.people
-        people[arc.head] += arc.people
-    rows = {arc.tail for arc in arcs}
-    ends = [("in", node) if node in rows else (node, "out") for node in people if node in hidden]
-    return [
-        _Arc(tail, head, people[tail if head == "out" else head], 1, _ENDLESS, True, 0)
-        for tail, head in ends
-        if people[tail if head == "out" else head]
-    ]
+def _loose_margins(arcs: Sequence[_Arc], hidden: set[_Node]) -> list[_Arc]:
+    """An arc for each total that may be another one: those that are hidden, and as rounding goes those beside them.
+
+    Where none of the rows (or columns) is hidden as such, their totals are fixed and need no arc.
+    """
+    margins = []
+    for nodes, is_row in (({arc.tail for arc in arcs}, True), ({arc.head for arc in arcs}, False)):
+        people: dict[_Node, int] = defaultdict(int)
+        for arc in arcs if nodes & hidden else ():
+            people[arc.tail if is_row else arc.head] += arc.people
+        for node, count in people.items():
+            tail, head = ("in", node) if is_row else (node, "out")
+            shown = HIDDEN if node in hidden else shown_count(count)
+            low, high = (1, _ENDLESS) if isinstance(shown, str) else _meant_by(shown)
+            # What is shown of a margin is settled elsewhere: it cannot be hidden here.
+            margins.append(_Arc(tail, head, count, low, high, True, 0))
+    return [margin for margin in margins if margin.people]
 
 
 def _protect(target: _Arc, arcs: Sequence[_Arc]) -> bool:
