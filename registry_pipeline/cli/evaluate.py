@@ -16,6 +16,7 @@ import typer
 from registry_pipeline.cli import DEFAULT_CONFIG, ConfigFolder, _night, _say, _show, _table, app
 from registry_pipeline.config import Configuration, load_configuration
 from registry_pipeline.errors import BadInput
+from registry_pipeline.storage import Home
 
 if TYPE_CHECKING:
     from registry_pipeline.link.evaluate import Evaluation, Group
@@ -89,7 +90,9 @@ def evaluate(
     if review_sample is not None:
         _write_sample(configuration, on, review_sample, folder, json_file)
     elif review:
-        _show_estimate(estimate.from_review(configuration, on, review), json_file)
+        reviewed = estimate.from_review(configuration, on, review)
+        estimate.keep_review(Home(configuration.home), reviewed)
+        _show_estimate(reviewed, json_file)
     elif truth is not None:
         _show_evaluation(against_truth(configuration, on, truth, people=people), truth, json_file, folder)
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import combinations
 from pathlib import Path
@@ -49,7 +49,7 @@ from registry_pipeline.link.records import (
     run_script,
 )
 from registry_pipeline.outcomes import shares_of_night
-from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
+from registry_pipeline.storage import Home, connect, load_sql, read_json, scan, write_json
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,6 +98,10 @@ WHY_REVIEW_IS_OPTIMISTIC = (
     "Optimistic: reviewers see the same few fields as the model, and tend to be misled by the same ones.",
     "People who are flagged sensitive, and pairs that may be theirs, are not in the sample.",
 )
+
+
+class TooFewNumbers(RunFailed):
+    """Too few records share a verified NHS number to estimate anything by hiding it."""
 
 
 @dataclass(frozen=True)
@@ -367,7 +371,7 @@ def _refuse_too_few(connection: duckdb.DuckDBPyConnection) -> None:
         " (SELECT count(*) AS n FROM hidden_state WHERE is_drawn GROUP BY unit)"
     ).fetchall()[0][0]
     if pairs < FEWEST_HIDDEN_PAIRS:
-        raise RunFailed(
+        raise TooFewNumbers(
             f"Only {pairs} pairs of records share a verified NHS number: too few to estimate anything by hiding it;"
             " give --truth, or draw a review sample (--review-sample N --folder DIR)."
         )
@@ -557,6 +561,7 @@ class Reviewed:
         even: pairs on which reviewers are evenly of two minds; left out.
         unjudged_strata_pairs: kept pairs in strata of which nobody judged any; the estimates leave them out.
         kappa: two reviewers (by number) to pairs judged by both, and Cohen's kappa (None where it has no value).
+        reviewers: people who gave verdicts.
     """
 
     night: date
@@ -565,6 +570,7 @@ class Reviewed:
     unjudged_strata_pairs: int
     measures: Mapping[str, Measured | None]
     kappa: Mapping[str, tuple[int, float | None]]
+    reviewers: int = 0
     reasons: tuple[str, ...] = WHY_REVIEW_IS_OPTIMISTIC
 
     @property
@@ -595,6 +601,7 @@ class Reviewed:
             "night": self.night.isoformat(),
             "reasons": list(self.reasons),
             "judged_pairs": self.judged,
+            "reviewers": self.reviewers,
             "evenly_disputed_pairs": self.even,
             "pairs_of_strata_without_verdict": self.unjudged_strata_pairs,
             "measures": {name: m.as_json() if m else None for name, m in self.measures.items()},
@@ -635,9 +642,48 @@ def from_review(configuration: Configuration, night: date, files: Sequence[Path]
         load_night(connection, home, night, shares_of_night(configuration, night))
         truth_files.read_reviews(connection, files)
         rows = connection.execute(load_sql("estimate_review")).fetchall()
-        return _reviewed(night, rows, _agreement(connection))
+        reviewers = connection.execute(
+            "SELECT count(DISTINCT coalesce(reviewer, '')) FROM review WHERE is_match IS NOT NULL"
+        ).fetchall()[0][0]
+        return replace(_reviewed(night, rows, _agreement(connection)), reviewers=int(reviewers))
     finally:
         connection.close()
+
+
+def keep_review(home: Home, reviewed: Reviewed) -> Path:
+    """Keep what a review of a night said, for its reports: figures and counts, and nobody's verdict.
+
+    Another review of the same night takes its place.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    path = _reviews(home) / f"{reviewed.night}.json"
+    write_json(path, reviewed.as_json())
+    return path
+
+
+def last_review(home: Home, night: date) -> dict[str, Any] | None:
+    """What the last review that was kept said, of this night or one before it; None where there is none.
+
+    Raises:
+        RunFailed: it cannot be read.
+    """
+    kept = [path for path in _reviews(home).glob("*.json") if path.stem <= night.isoformat()]
+    if not kept:
+        return None
+    path = max(kept)
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as problem:
+        raise RunFailed(
+            f"{path} cannot be read, and it tells what the last review said: give the review files to `registry"
+            " evaluate --review` again, or remove the file."
+        ) from problem
+
+
+def _reviews(home: Home) -> Path:
+    return home.root / "linkage" / "reviews"
 
 
 def _reviewed(night: date, rows: Sequence[Sequence[Any]], kappa: Mapping[str, tuple[int, float | None]]) -> Reviewed:
@@ -725,8 +771,12 @@ __all__ = [
     "HiddenNumbers",
     "ReviewSample",
     "Reviewed",
+    "TooFewNumbers",
     "from_hidden_numbers",
     "from_review",
+    "hide_numbers",
+    "keep_review",
     "last_linked_night",
+    "last_review",
     "write_review_sample",
 ]

@@ -410,6 +410,7 @@ class _Linking:
             about={
                 "model_version": self._model.version,
                 "since": previous.night.isoformat() if previous else None,
+                "pairs_by_rule": dict(blocked.pairs),
                 "values_left_out": {rule: asdict(left) for rule, left in blocked.values_left_out.items()},
             },
         )
