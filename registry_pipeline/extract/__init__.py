@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.errors import BadInput, FeedFault
-from registry_pipeline.extract import landing, mapping
+from registry_pipeline.extract import landing, left_out, mapping, redact
 from registry_pipeline.extract.mapping import check_columns
 from registry_pipeline.extract.parts import Part, Place
+from registry_pipeline.govern import forgotten
+from registry_pipeline.govern.forgotten import Forgotten
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import (
     Home,
@@ -40,7 +42,15 @@ from registry_pipeline.tables import DELIVERY_COLUMNS, Column, Table, feed_table
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["CHECKS", "Extracted", "check_columns", "extract_feed", "has_new_delivery", "unreadable_table"]
+__all__ = [
+    "CHECKS",
+    "Extracted",
+    "check_columns",
+    "extract_feed",
+    "has_new_delivery",
+    "redact_landed",
+    "unreadable_table",
+]
 
 CHECKS = (
     mapping.COLUMNS_AS_AGREED,
@@ -121,6 +131,23 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
     place = Place(provider.provider, feed)
     _refuse_without_agreement(configuration, provider, night, place)
     return _Extraction(configuration, provider, feed, night, place).run()
+
+
+def redact_landed(configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten) -> int:
+    """Take forgotten people's rows out of every delivery of one feed and night that has landed.
+
+    Args:
+        configuration: the deployment.
+        provider: who delivered.
+        feed: which of its feeds.
+        night: which night.
+        known: whom to look for.
+
+    Returns:
+        Rows taken out.
+    """
+    under_way = _Extraction(configuration, provider, feed, night, Place(provider.provider, feed))
+    return sum(under_way.redact_again(landed, known) for landed in landing.versions(under_way.folder))
 
 
 def _without_agreement(configuration: Configuration, provider: Provider, night: date) -> bool:
@@ -250,14 +277,46 @@ class _Extraction:
             sha256 = {entry["name"]: entry["sha256"] for entry in entries}
             landed = landing.Landed(under_way, version, sha256)
             try:
-                extracted = self._read(landed, work, already_landed=False)
+                extracted, redacted = self._read(landed, work, already_landed=False)
             except FeedFault as problem:
                 fault = problem
-            landing.write_manifest(under_way, self._manifest(entries, version, extracted, fault))
+                redacted = redact.take_out_unread(self._landed(landed), forgotten.load(self.home))
+            manifest = self._manifest(entries, version, extracted, fault)
+            if redacted:
+                manifest["redacted"] = [redact.note(redacted, extracted.left_out if extracted else {})]
+            landing.write_manifest(under_way, manifest)
         if extracted is None:
             raise fault or AssertionError
         self._remember(extracted)
         return extracted
+
+    def _landed(self, landed: landing.Landed) -> redact.Delivery:
+        return redact.Delivery(self.configuration, self.provider, self.feed, landed)
+
+    def redact_again(self, landed: landing.Landed, known: Forgotten) -> int:
+        """Take people's rows out of a delivery that has landed; its tables are not touched."""
+        with self._working_folder() as work, self._connected() as connection:
+            try:
+                self._refuse_gone(landed)
+                parts = self._parts(connection, landed, work)
+                mapping.check_delivered(self.place, self.provider, parts)
+            except FeedFault:
+                redacted = redact.take_out_unread(self._landed(landed), known)
+            else:
+                found = left_out.find(
+                    connection, self.configuration, self.provider, self.feed, self.night, parts, known=known
+                )
+                redacted = redact.take_out(connection, self._landed(landed), parts, found, known)
+        if redacted:
+            redact.write_note(landed.folder, redacted, {"forgotten": redacted.rows})
+        return redacted.rows
+
+    def _refuse_gone(self, landed: landing.Landed) -> None:
+        """A file that could not be read, and was not kept because forgotten people might be in it."""
+        gone = next((file.name for file in landed.files if not file.is_file()), None)
+        if gone is not None:
+            what = "it could not be read, and is not kept since people were forgotten: ask for it to be sent again"
+            raise self.place.fault("unreadable", what, file=gone)
 
     def _manifest(
         self, entries: list[dict[str, Any]], version: int, extracted: Extracted | None, fault: FeedFault | None
@@ -282,7 +341,10 @@ class _Extraction:
         """A delivery that had landed before: its tables as they are, or made anew where they are not."""
         extracted = self._recalled(landed)
         if extracted is None:
-            extracted = self._read(landed, work, already_landed=True)
+            self._refuse_gone(landed)
+            extracted, redacted = self._read(landed, work, already_landed=True)
+            if redacted:
+                redact.write_note(landed.folder, redacted, extracted.left_out)
             self._remember(extracted)
         if source_gone is not None:
             check = _SOURCE_AT_HAND.model_copy(update={"passed": False, "observed": source_gone.kind})
@@ -345,19 +407,40 @@ class _Extraction:
             left_out=record.get("left_out", {}),
         )
 
-    def _read(self, landed: landing.Landed, work: Path, *, already_landed: bool) -> Extracted:
+    def _read(self, landed: landing.Landed, work: Path, *, already_landed: bool) -> tuple[Extracted, redact.Redacted]:
         for path in (self._record, self._raw, self._unreadable):
             path.unlink(missing_ok=True)
+        with self._connected() as connection:
+            extracted, redacted, new_records = self._read_with(connection, landed, work, already_landed=already_landed)
+        if new_records:
+            forgotten.add_records(self.home, new_records)
+            self._look_again_at_other_feeds()
+        return extracted, redacted
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         settings = self.configuration.deployment
         connection = connect(self.home, memory_limit=settings.memory_limit, threads=settings.threads, macros=False)
         try:
-            return self._read_with(connection, landed, work, already_landed=already_landed)
+            yield connection
         finally:
             connection.close()
 
+    def _look_again_at_other_feeds(self) -> None:
+        """A forgotten person came under a record key of which nobody knew: feeds taken before this one may have it."""
+        for feed in self.provider.feeds:
+            other = _Extraction(self.configuration, self.provider, feed, self.night, Place(self.place.provider, feed))
+            if feed == self.feed or not other._record.is_file():
+                continue
+            with other._working_folder() as work:
+                for landed in landing.versions(other.folder)[:-1]:
+                    other.redact_again(landed, forgotten.load(self.home))
+                other._record.unlink()
+                other._from_landing(landing.versions(other.folder)[-1], work)
+
     def _read_with(
         self, connection: duckdb.DuckDBPyConnection, landed: landing.Landed, work: Path, *, already_landed: bool
-    ) -> Extracted:
+    ) -> tuple[Extracted, redact.Redacted, tuple[tuple[str, str], ...]]:
         feed = self.provider.feeds[self.feed]  # type: ignore[index]  # feed names are checked on load
         delivery = self._delivery(landed)
         parts = self._parts(connection, landed, work)
@@ -369,12 +452,18 @@ class _Extraction:
         if unreadable:
             query, parameters = mapping.unreadable_query(parts, delivery)
             write_table(connection, query, unreadable_table(self.feed), self._unreadable, parameters)
-        query, parameters = mapping.raw_query(self.place, feed, parts, delivery)
+        found = left_out.find(connection, self.configuration, self.provider, self.feed, self.night, parts)
+        query, parameters = mapping.raw_query(
+            self.place, feed, parts, delivery, without_left_out=found.all_rows > 0, blanked=found.blanked
+        )
         rows = write_table(connection, query, feed_table("raw", self.feed), self._raw, parameters)
         readable_check = _EVERY_ROW_READABLE.model_copy(
             update={"passed": not unreadable, "failing": unreadable, "rows": delivered + unreadable}
         )
-        return Extracted(delivery, landed.sha256, rows, unreadable, already_landed, [columns_check, readable_check])
+        redacted = redact.take_out(connection, self._landed(landed), parts, found, forgotten.load(self.home))
+        checks = [columns_check, readable_check]
+        extracted = Extracted(delivery, landed.sha256, rows, unreadable, already_landed, checks, found.rows)
+        return extracted, redacted, found.new_records
 
     def _parts(self, connection: duckdb.DuckDBPyConnection, landed: landing.Landed, work: Path) -> list[Part]:
         folder = work / "read"

@@ -123,18 +123,35 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
-def raw_query(place: Place, feed: Feed, parts: Sequence[Part], delivery: str) -> tuple[str, dict[str, str]]:
+def raw_query(
+    place: Place,
+    feed: Feed,
+    parts: Sequence[Part],
+    delivery: str,
+    *,
+    without_left_out: bool = False,
+    blanked: Sequence[str] = (),
+) -> tuple[str, dict[str, str]]:
     """SQL of `raw_<feed>` over all parts, and its parameters.
 
     Rows are numbered through the whole delivery before `only` leaves out those of other feeds, so that a number
     points at one row of the delivered files.
+
+    Args:
+        place: whose feed.
+        feed: its description.
+        parts: what was delivered.
+        delivery: its name in the landing.
+        without_left_out: whether the rows of the table `left_out_row` are to be left out (`left_out`).
+        blanked: canonical columns some of whose cells the table `blank_cell` names; those become null.
     """
     parameters = {"delivery": delivery}
     selects = []
     before = 0
     for index, part in enumerate(parts):
         parameters[f"file_{index}"] = part.file
-        selects.append(_part_query(place, feed, part, index, before, parameters))
+        relation = _without_left_out(part, index) if without_left_out else part.relation
+        selects.append(_part_query(place, feed, part, index, before, parameters, relation, blanked))
         before += part.last_row
     query = "\nUNION ALL\n".join(selects)
     if feed.distinct:
@@ -142,17 +159,62 @@ def raw_query(place: Place, feed: Feed, parts: Sequence[Part], delivery: str) ->
     return query, parameters
 
 
-def _part_query(place: Place, feed: Feed, part: Part, index: int, before: int, parameters: dict[str, str]) -> str:
+def delivered_query(place: Place, feed: Feed, parts: Sequence[Part]) -> tuple[str, dict[str, str]]:
+    """SQL of every row of the delivered files under canonical columns, with its part, and its parameters.
+
+    Rows of other feeds that the same files hold are among them; `is_of_feed` says which are this feed's.
+    """
+    parameters: dict[str, str] = {}
+    selects = []
+    for index, part in enumerate(parts):
+        cells = ", ".join(_cells(place, feed, part, parameters))
+        conditions = [_only(key, part, number, feed.only, parameters) for number, key in enumerate(feed.only)]
+        is_of_feed = " AND ".join(conditions) or "true"
+        selects.append(
+            f"SELECT {index} AS part, part_row, coalesce({is_of_feed}, false) AS is_of_feed, {cells}"  # noqa: S608  # names from tables.py
+            f" FROM ({part.relation})"
+        )
+    return "\nUNION ALL\n".join(selects), parameters
+
+
+def _without_left_out(part: Part, index: int) -> str:
+    return f"SELECT * FROM ({part.relation}) WHERE part_row NOT IN (SELECT part_row FROM left_out_row WHERE part = {index})"  # noqa: S608, E501  # our own tables
+
+
+def _cells(place: Place, feed: Feed, part: Part, parameters: dict[str, str]) -> list[str]:
     agreed = agreed_columns(place, feed)
-    cells = [
+    return [
         f"{_cell(agreed[name], part, name, parameters) if name in agreed else 'NULL::VARCHAR'} AS {name}"
         for name in FEEDS[place.feed].column_names
+    ]
+
+
+def _blanked(cell: str, index: int) -> str:
+    """The cell, or null where `blank_cell` names it."""
+    expression, _, name = cell.rpartition(" AS ")
+    rows = f"SELECT part_row FROM blank_cell WHERE part = {index} AND column_name = '{name}'"  # noqa: S608  # a name from tables.py
+    return f"CASE WHEN part_row NOT IN ({rows}) THEN {expression} END AS {name}"
+
+
+def _part_query(
+    place: Place,
+    feed: Feed,
+    part: Part,
+    index: int,
+    before: int,
+    parameters: dict[str, str],
+    relation: str,
+    blanked: Sequence[str],
+) -> str:
+    cells = [
+        _blanked(cell, index) if cell.rpartition(" AS ")[2] in blanked else cell
+        for cell in _cells(place, feed, part, parameters)
     ]
     conditions = [_only(key, part, number, feed.only, parameters) for number, key in enumerate(feed.only)]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT part_row + {before} AS source_row, $file_{index} AS source_file, part_line AS source_line,"  # noqa: S608  # names from tables.py
-        f" $delivery AS delivery, {', '.join(cells)} FROM ({part.relation}){where}"
+        f" $delivery AS delivery, {', '.join(cells)} FROM ({relation}){where}"
     )
 
 

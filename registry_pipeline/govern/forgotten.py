@@ -67,6 +67,11 @@ class Forgotten:
     def __bool__(self) -> bool:
         return bool(self.tombstones)
 
+    @property
+    def people(self) -> int:
+        """How many people were forgotten."""
+        return len(self.tombstones)
+
     def digest(self, what: What, value: str) -> str:
         """The keyed digest of a record key, or of the ten digits of an NHS number."""
         return hmac.new(self.key, f"{what}:{value}".encode(), hashlib.sha256).hexdigest()
