@@ -318,7 +318,7 @@ def build_snapshot(
             connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
         ) as connection,
     ):
-        _name_inputs(connection, home, night, shares)
+        name_inputs(connection, home, shares, scan(home.linked("patient_record", night)))
         prior = prior_snapshot(home, night)
         rows = _write_people(connection, home, night, folder)
         rows["needs_attention"] = _write_attention(connection, home, night, folder, prior)
@@ -356,8 +356,15 @@ def _next_id(home: Home, night: date) -> str:
     return f"{night}.{1 + max((snapshot_order(path)[1] for path in taken), default=0)}"
 
 
-def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date, shares: Sequence[Share]) -> None:
-    """The views and tables that the SQL reads."""
+def name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, shares: Sequence[Share], crosswalk: str) -> None:
+    """The views and tables that survivorship reads.
+
+    Args:
+        connection: where they are made.
+        home: the data folder.
+        shares: whose records count.
+        crosswalk: what to read `patient_record` from, as it stands after FROM.
+    """
     patients = [share for share in shares if share.feed == "patient"]
     replacements = [
         home.staged("nhs_number_replacement", share.provider.provider, each, "nhs_number_replacement")
@@ -381,7 +388,6 @@ def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date,
         else ""
     )
     connection.execute(f"CREATE TEMP VIEW person_record AS SELECT *{withheld} FROM delivered_record")  # noqa: S608
-    crosswalk = scan(home.linked("patient_record", night))
     connection.execute(
         f"CREATE TEMP TABLE patient_record AS SELECT patient_id, record_id, setting, is_stale FROM {crosswalk}"  # noqa: S608  # as above
     )
@@ -403,20 +409,31 @@ def _source(table: str, files: list[Path]) -> str:
     return f"(SELECT {columns} LIMIT 0)"
 
 
-def _write_people(connection: duckdb.DuckDBPyConnection, home: Home, night: date, folder: Path) -> dict[str, int]:
-    """`patient` by survivorship; the crosswalk and the history of ids as `link.identity` left them."""
+def survive(connection: duckdb.DuckDBPyConnection, night: date, take: Callable[[str, Mapping[str, Any]], int]) -> int:
+    """Choose every person's values, and hand over the query that gives the rows of `patient`, with its parameters.
+
+    Args:
+        connection: has what `name_inputs` makes.
+        night: the registry's night.
+        take: writes the query's rows, and says how many.
+    """
     connection.execute(load_sql("patient_rank"))
     for step in ("patient_known_as", "patient_about", "patient_survivor"):
         parameters = {} if step == "patient_about" else {"night": night}
         connection.execute(f"CREATE TEMP TABLE {step} AS {load_sql(step)}", parameters)
-    rules = {survivorship.field: survivorship.rule for survivorship in SURVIVORSHIP}
-    rows = {
-        "patient": write_table(
-            connection, load_sql("patient"), TABLES["patient"], folder / "patient.parquet", {"rule": rules}
-        )
-    }
+    rows = take(load_sql("patient"), {"rule": {survivorship.field: survivorship.rule for survivorship in SURVIVORSHIP}})
     for step in ("patient_known_as", "patient_about", "patient_survivor"):
         connection.execute(f"DROP TABLE {step}")
+    return rows
+
+
+def _write_people(connection: duckdb.DuckDBPyConnection, home: Home, night: date, folder: Path) -> dict[str, int]:
+    """`patient` by survivorship; the crosswalk and the history of ids as `link.identity` left them."""
+
+    def write(query: str, parameters: Mapping[str, Any]) -> int:
+        return write_table(connection, query, TABLES["patient"], folder / "patient.parquet", parameters)
+
+    rows = {"patient": survive(connection, night, write)}
     for table in (*CARRIED_ON, *BESIDE):
         if table != "override_pair" or home.linked(table, night).is_file():
             shutil.copyfile(home.linked(table, night), folder / f"{table}.parquet")

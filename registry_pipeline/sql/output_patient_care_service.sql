@@ -1,0 +1,16 @@
+-- Social care services without identity. Reads: kept_event (events that the purpose may see), person. Parameter: $relative.
+SELECT
+    pseudonym('event', event_key) AS event_pseudonym,
+    patient_pseudonym,
+    if(is_sensitive AND setting = 'gp', NULL, provider) AS provider,
+    setting,
+    month_of(start_date) AS start_month,
+    days_since(start_date, first_day, $relative) AS start_day,
+    day_told(start_date, birth_date, death_date, $relative) AS start_date,
+    month_of(end_date) AS end_month,
+    days_since(end_date, first_day, $relative) AS end_day,
+    day_told(end_date, birth_date, death_date, $relative) AS end_date,
+    service_type, service_component, delivery_mechanism, primary_support_reason, accommodation_status
+FROM kept_event
+JOIN person USING (patient_id)
+ORDER BY patient_pseudonym, event_pseudonym
