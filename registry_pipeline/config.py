@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from registry_pipeline.errors import BadInput
 
@@ -214,12 +215,13 @@ class Provider(_Described):
     @classmethod
     def _one_at_a_time(cls, value: tuple[Agreement, ...]) -> tuple[Agreement, ...]:
         for number, one in enumerate(value):
-            for other in value[number + 1 :]:
+            for later, other in enumerate(value[number + 1 :], start=number + 1):
                 if one.overlaps(other):
-                    raise ValueError(
+                    said = (
                         f"the agreements {one.reference} and {other.reference} are in force on the same days: end one"
                         " before the other starts"
                     )
+                    raise PydanticCustomError("overlap", "{said}", {"said": said, "at": later})
         return tuple(sorted(value, key=lambda agreement: agreement.starts or date.min))
 
     def agreement_on(self, night: date) -> Agreement | None:
@@ -463,7 +465,8 @@ def _explain(file: Path, content: Any, model: type[BaseModel], problem: Validati
     errors = problem.errors(include_input=False, include_url=False)
     # A wrong `kind` or a typo makes other keys look missing: the typo is what the person has to see.
     error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    path = [part for part in error["loc"] if _in_content(content, error["loc"], part)]
+    location = error["loc"] + ((error["ctx"]["at"],) if "at" in error.get("ctx", {}) else ())
+    path = [part for part in location if _in_content(content, location, part)]
     line = _line(content, path)
     where = ".".join(str(part) for part in path) or "the top"
     if error["type"] == "extra_forbidden":

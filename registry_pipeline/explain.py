@@ -221,9 +221,25 @@ def deployment_status(configuration: Configuration) -> Explained:
         if nights and (o := outcomes.find(home, code, feed, nights[-1])) is not None and o.problem
     ]
     explained = Explained(headline, [("Feeds", ("feed", *(f"{n}" for n in nights)), rows)])
+    explained.add(
+        "Agreements", ("provider", "agreement", "until", "purposes", "state"), _agreements(configuration, nights)
+    )
     if problems:
         explained.sections.append(("What was wrong on the last night", ("night", "why"), problems))
     return explained
+
+
+def _agreements(configuration: Configuration, nights: list[date]) -> list[tuple[Any, ...]]:
+    """What each provider's agreement says of the last night, or of today where there is none yet."""
+    from registry_pipeline.govern import agreements, opt_out
+
+    night = nights[-1] if nights else opt_out.today_of(configuration)
+    rows: list[tuple[Any, ...]] = []
+    for code, provider in configuration.providers.items():
+        last = provider.last_agreement(night)
+        said = (last.reference, last.ends or "no end", ", ".join(last.purposes)) if last else ("", "", "")
+        rows.append((code, *said, agreements.state(configuration, provider, night)))
+    return rows
 
 
 def _current(home: Home) -> Path:

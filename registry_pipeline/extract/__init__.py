@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from registry_pipeline.errors import BadInput, FeedFault
 from registry_pipeline.extract import landing, left_out, mapping, redact
 from registry_pipeline.extract.mapping import check_columns
 from registry_pipeline.extract.parts import Part, Place
-from registry_pipeline.govern import forgotten
+from registry_pipeline.govern import agreements, forgotten
 from registry_pipeline.govern.forgotten import Forgotten
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.storage import (
@@ -68,9 +68,10 @@ CHECKS = (
         dimension="timeliness",
         reason="The source could not be read again; the night's rows come from what had landed before.",
     ),
+    *agreements.CHECKS,
 )
 """What taking in a feed checks, as it is found when nothing is wrong."""
-_, _EVERY_ROW_READABLE, _SOURCE_AT_HAND = CHECKS
+_EVERY_ROW_READABLE, _SOURCE_AT_HAND = CHECKS[1:3]
 
 READER_VERSION = 1
 """Goes up when the readers give other rows for the same bytes: raw tables of before are then made anew."""
@@ -129,8 +130,11 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
         raise BadInput(f"{provider.provider} delivers no feed {feed!r}: it delivers {', '.join(provider.feeds)}.")
     check_columns(provider, feed)
     place = Place(provider.provider, feed)
-    _refuse_without_agreement(configuration, provider, night, place)
-    return _Extraction(configuration, provider, feed, night, place).run()
+    refusal = agreements.refusal(configuration, provider, night)
+    if refusal is not None:
+        raise place.fault("agreement", refusal)
+    extracted = _Extraction(configuration, provider, feed, night, place).run()
+    return replace(extracted, checks=[*extracted.checks, *agreements.checks(provider, night)])
 
 
 def redact_landed(configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten) -> int:
@@ -150,28 +154,6 @@ def redact_landed(configuration: Configuration, provider: Provider, feed: str, n
     return sum(under_way.redact_again(landed, known) for landed in landing.versions(under_way.folder))
 
 
-def _without_agreement(configuration: Configuration, provider: Provider, night: date) -> bool:
-    needed = bool(provider.agreements) or configuration.agreements_required
-    return needed and provider.agreement_on(night) is None
-
-
-def _refuse_without_agreement(configuration: Configuration, provider: Provider, night: date, place: Place) -> None:
-    if not _without_agreement(configuration, provider, night):
-        return
-    last = provider.last_agreement(night) or next(iter(provider.agreements), None)
-    if last is None:
-        raise place.fault(
-            "agreement",
-            "there is no data sharing agreement, so nothing was read: describe it under `agreement:` in"
-            f" providers/{provider.provider}.yaml",
-        )
-    raise place.fault(
-        "agreement",
-        f"the data sharing agreement {last.reference} is not in force on {night}, so nothing was read:"
-        " renew it, or set its `starts` and `ends`",
-    )
-
-
 def has_new_delivery(
     configuration: Configuration, provider: Provider, feed: str, night: date, outcome: FeedOutcome | None
 ) -> bool:
@@ -187,7 +169,7 @@ def has_new_delivery(
         night: which night.
         outcome: what came of the feed that night so far.
     """
-    if _without_agreement(configuration, provider, night):
+    if agreements.refusal(configuration, provider, night) is not None:
         return False
     source = provider.feeds[feed].source  # type: ignore[index]  # feed names are checked on load
     if source.kind == "postgres":

@@ -14,6 +14,7 @@ from registry_pipeline.extract import Extracted, extract_feed
 from registry_pipeline.storage import Home
 
 NIGHT = date(2026, 4, 1)
+AGREEMENT = {"reference": "DSA-1"}
 PATIENT = {"local_id": "ID", "family_name": "SURNAME", "birth_date": "DOB", "postcode": "PCODE"}
 
 
@@ -76,7 +77,7 @@ def delivering(tmp_path: Path) -> Callable[..., Delivered]:
         columns: dict[str, Any] | None = None,
         kind: str = "csv",
         source: dict[str, Any] | None = None,
-        agreement: dict[str, Any] | None = None,
+        agreement: dict[str, Any] | None = AGREEMENT,
         only: dict[str, Any] | None = None,
         distinct: bool = False,
     ) -> Delivered:
