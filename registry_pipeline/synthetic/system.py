@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from registry_pipeline.config import REPOSITORY, Configuration, CsvSource, Feed, load_configuration
 from registry_pipeline.errors import BadInput
+from registry_pipeline.govern import pseudonyms
 from registry_pipeline.storage import raise_if_disk_full
-from registry_pipeline.synthetic import activity, delivery, fhir, nights, recording, truth
+from registry_pipeline.synthetic import activity, areas, delivery, fhir, nights, recording, truth
 from registry_pipeline.synthetic.population import NONE, Places, Population, day_number, populate
 from registry_pipeline.synthetic.randomness import Ints, at_rate, stream
 
@@ -37,7 +38,10 @@ KEPT_FOR_CORRECTION = 0.01
 CORRECTIONS = 0.1
 """Corrections and deletions of earlier events, as a share of a night's new ones."""
 
-PARTS = ("truth", "replica", "drop", "providers", "registry.yaml")
+MADE_UP = "../registry_home/made_up"
+"""Where this repository's own configuration finds what was made."""
+
+PARTS = ("truth", "replica", "drop", "postcodes.csv", "providers", "registry.yaml")
 """What a deployment folder gets, in the order in which it appears: without registry.yaml it is none yet."""
 
 UNFINISHED = ".unfinished"
@@ -107,6 +111,7 @@ def synthesise(
             unfinished, people, nights, seed, first_night, history_months, progress or (lambda _what, _share: None)
         )
         rows, truth_rows = system.run()
+        _make_keys(out, system.configuration)
         if replaces:
             _remove(out)
         for part in PARTS:
@@ -135,7 +140,21 @@ def _remove(out: Path) -> None:
     """Remove a care system, its description first, so that a half removed one is none."""
     (out / "registry.yaml").unlink(missing_ok=True)
     for part in reversed(PARTS[:-1]):
-        shutil.rmtree(out / part, ignore_errors=True)
+        if (out / part).is_file():
+            (out / part).unlink()
+        else:
+            shutil.rmtree(out / part, ignore_errors=True)
+
+
+def _make_keys(out: Path, configuration: Configuration) -> None:
+    """A random key for each output, the only thing that no seed gives.
+
+    Keys that lie there are kept, so that the outputs of a home that was made with them go on.
+    """
+    for output in configuration.deployment.outputs.values():
+        if output.key.file is not None and not (out / output.key.file).exists():
+            (out / output.key.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pseudonyms.new_key(out / output.key.file)
 
 
 class _System:
@@ -171,6 +190,7 @@ class _System:
                     )
                 self._deliver(code, books[code], population, rng, today, number)
         self.progress("truth", 1.0)
+        areas.write_postcodes(self.out / "postcodes.csv", places)
         truth_rows = truth.write_truth(
             self.out / "truth", population, places, [b.holding for b in books.values()], self.replacements,
             self.first_night, self.nights,
@@ -331,5 +351,6 @@ def _copy_configuration(out: Path, first_night: date, nights: int) -> Configurat
     }
     for key, value in written.items():
         text = re.sub(rf"(?m)^{key}:.*$", f"{key}: {value}", text)
+    text = text.replace(f"{MADE_UP}/", "")  # what is named by its path from here lies beside registry.yaml there
     (out / "registry.yaml").write_text(text, encoding="utf-8")
     return load_configuration(out, home=out / "registry_home")

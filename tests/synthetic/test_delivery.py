@@ -9,6 +9,8 @@ import pytest
 
 from registry_pipeline.config import REPOSITORY, Column, FhirNdjsonSource, load_configuration
 from registry_pipeline.errors import BadInput
+from registry_pipeline.govern import postcodes, pseudonyms
+from registry_pipeline.storage import Home, connect
 from registry_pipeline.synthetic import delivery, recording, synthesise
 from registry_pipeline.synthetic.randomness import stream
 from tests.synthetic.reading import column, path_of, rows_of, text_of
@@ -200,8 +202,11 @@ def test_a_councils_file_repeats_the_person_on_each_event_and_leaves_nobody_out(
 
 
 def digests(folder):
+    """Of everything but the keys, which no seed gives."""
     return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.rglob("*") if f.is_file()
+        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
+        for f in folder.rglob("*")
+        if f.is_file() and f.parent.name != "keys"
     }
 
 
@@ -246,9 +251,12 @@ def test_an_existing_system_is_not_overwritten(tmp_path):
 
 
 def test_an_earlier_made_up_system_can_be_replaced(tmp_path):
+    keys = set()
     for people in (300, 200):
         again = synthesise(tmp_path, people=people, nights=1, seed=1, history_months=0, replace=True)
+        keys.add((tmp_path / "keys" / "audit.key").read_text())
         assert pq.read_metadata(tmp_path / "truth" / "person.parquet").num_rows == again.truth["person"] == people
+    assert len(keys) == 1, "outputs made with a key go on after the system was made anew"
     (tmp_path / "truth" / "person.parquet").unlink()
     with pytest.raises(BadInput, match="already holds truth"):
         synthesise(tmp_path, people=200, nights=1, seed=1, replace=True)
@@ -263,7 +271,26 @@ def test_a_run_that_ends_early_leaves_no_system_and_the_next_one_makes_it_whole(
         synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0, progress=give_up)
     assert [p.name for p in tmp_path.iterdir()] == [".unfinished"]
     synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["drop", "providers", "registry.yaml", "replica", "truth"]
+    parts = ["drop", "keys", "postcodes.csv", "providers", "registry.yaml", "replica", "truth"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == parts
+
+
+def test_a_system_comes_with_keys_for_its_outputs_and_a_list_of_its_postcodes(tmp_path):
+    synthesise(tmp_path, people=500, nights=1, seed=1, history_months=0)
+    configuration = load_configuration(tmp_path, home=tmp_path / "home")
+    keys = {p: pseudonyms.key_for(configuration, p).fingerprint for p in configuration.deployment.outputs}
+    assert len(set(keys.values())) == len(keys) == 2
+    with connect(Home(tmp_path / "home"), macros=False) as connection:
+        assert postcodes.name_areas(connection, configuration)
+        truth = pq.read_table(tmp_path / "truth" / "person.parquet")
+        lived_in = dict(zip(truth["postcode"].to_pylist(), truth["deprivation_decile"].to_pylist(), strict=True))
+        listed = dict(connection.execute("SELECT postcode, deprivation_decile FROM postcode_area").fetchall())
+        mixed = connection.execute(
+            "SELECT lsoa FROM postcode_area GROUP BY lsoa HAVING count(DISTINCT deprivation_decile) > 1"
+        ).fetchall()
+    assert lived_in.items() <= listed.items()
+    assert set(listed.values()) == set(range(1, 11))
+    assert mixed == []
 
 
 def test_blemishes_come_at_their_rates_and_on_the_same_rows_every_night(configuration):
