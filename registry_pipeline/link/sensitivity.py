@@ -38,7 +38,7 @@ APPROXIMATION = (
     (
         f"Pairs that stay joined tonight on up to {STAY_MARGIN:g} less than joining needs may lie as far below the"
         " moved threshold; whoever was joined outright needs the moved threshold in full, as if the night were linked"
-        " anew. In a registry that stands, fewer people would part on the first nights after such a move than is told here."
+        " anew. In a registry that stands, fewer people would part on the first nights after such a move than is told."
     ),
     (
         "What a single link needs to join two groups of several records does not move with the threshold; groups that"
