@@ -85,6 +85,19 @@ class Signed:
     waiting: Mapping[str, int]
 
 
+def check_configuration(configuration: Configuration) -> None:
+    """What can be said of the outputs before any is made: keys, and the list of postcodes.
+
+    Asked by `registry check-config` only: a key that is missing stops its output, never the night.
+
+    Raises:
+        BadInput: the first thing that is wrong.
+    """
+    from registry_pipeline.registry import purposes
+
+    purposes.check_outputs(configuration)
+
+
 def find(configuration: Configuration, snapshot_id: str | None) -> Snapshot:
     """A snapshot by its id; None gives the last one published, whether readers see it yet or not.
 

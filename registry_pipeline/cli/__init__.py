@@ -182,10 +182,12 @@ def status(config: ConfigFolder = DEFAULT_CONFIG) -> None:
 @app.command(name="check-config")
 def check_config(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     """Read the configuration and say what is wrong with it, or that nothing is."""
+    from registry_pipeline import release
     from registry_pipeline.night import check_configuration
 
     configuration = load_configuration(config)
     check_configuration(configuration)
+    release.check_configuration(configuration)
     feeds = sum(len(p.feeds) for p in configuration.providers.values())
     _say(f"{configuration.directory}: {len(configuration.providers)} providers with {feeds} feeds; nothing is wrong.")
 
@@ -299,6 +301,8 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
     for feed in summary.feeds:
         if feed.problem:
             sys.stderr.write(f"{feed.problem}\n")
+    for said in _said_of_agreements(summary):
+        sys.stderr.write(f"{said}\n")
     refused = sum(feed.null_reasons.get("nhs_number: synthetic_range", 0) for feed in summary.feeds)
     if refused:
         sys.stderr.write(
@@ -333,6 +337,20 @@ def _print_outputs(summary: NightSummary) -> None:
     if summary.report is not None:
         lights = "; ".join(f"{name} {value} ({colour})" for name, colour, value in summary.report.lights)
         _say(f"Linkage quality report: {summary.report.page}\n  {lights}")
+
+
+def _said_of_agreements(summary: NightSummary) -> list[str]:
+    """What is to be seen to about agreements, once for each provider; that a trial has none is in its checks only."""
+    from registry_pipeline.govern import agreements
+
+    told = (agreements.NOT_ENDING.name, agreements.COVERS_DIRECT_CARE.name)
+    said = [
+        f"{feed.provider}: {check.name}: {check.observed}. {check.reason}"
+        for feed in summary.feeds
+        for check in feed.checks
+        if check.name in told and not check.passed
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _print_linkage(summary: NightSummary) -> None:
