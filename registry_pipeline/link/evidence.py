@@ -23,7 +23,7 @@ from registry_pipeline.govern import postcodes
 from registry_pipeline.link import admission, cluster, estimate, frozen, sensitivity
 from registry_pipeline.link.evaluate import load_night, model_of_night, refuse_unlinked
 from registry_pipeline.link.frozen import Frozen
-from registry_pipeline.link.intervals import Gap, Measured, Units, largest_gap
+from registry_pipeline.link.intervals import Measured, Units, excess_by_chance
 from registry_pipeline.link.model import (
     BLOCKING_RULES,
     BRIDGE_WEIGHT,
@@ -61,9 +61,9 @@ linkage is designed to stay within (nhs-facts 3.4)."""
 FALSE_MARGIN = 0.001
 """The same of false matches: as much as the 99.9% pair precision that linkage is designed for leaves open."""
 
-FEWEST_PEOPLE = 200
-"""A group with fewer drawn people of two records or more is shown and not compared: see
-`evaluate.FEWEST_PEOPLE_TO_COMPARE`."""
+FEWEST_PEOPLE = 30
+"""A group with fewer drawn people of two records or more is shown and not compared. From here on chance is told apart by
+the group's own size: a small group is flagged only where it is linked very much worse."""
 
 HISTOGRAM_FROM, HISTOGRAM_TO = -4, 40
 """Match weights of the histogram's first and last bin, which are open: below no pair is kept but by its number, and
@@ -660,8 +660,8 @@ METHOD = (
 COMPARISON = (
     f"A group falls behind where it misses at least {MISSED_MARGIN:.1%} of its pairs more than everybody, or has at"
     f" least {FALSE_MARGIN:.2%} more false matches, its interval leaves everybody's figure out, and the gap is larger"
-    " than the largest between any two groups of the kind that chance brings about in 19 of 20 nights if all were"
-    " linked equally well, so that many groups do not make an alarm. Groups of fewer than"
+    " than chance brings about for any group of its kind in 19 of 20 nights if all were linked equally well (the"
+    " twentieth is shared out over the groups, so that many groups do not make an alarm). Groups of fewer than"
     f" {FEWEST_PEOPLE} drawn people with two records or more are shown and not compared."
 )
 
@@ -700,12 +700,23 @@ def _groups(hidden: estimate.HiddenNumbers, by: str) -> list[dict[str, Any]]:
         "missed": _rest(hidden.measures["estimated_recall"]),
         "false": hidden.measures["estimated_false_match_rate"],
     }
-    compared = {g.name: g.units for g in groups if people_of(g.units) >= FEWEST_PEOPLE}
-    gaps = {
-        "missed": largest_gap(compared, "found", "true"),
-        "false": largest_gap(compared, "wrong", "matched"),
+    compared = {g.name: _with_missed(g.units) for g in groups if people_of(g.units) >= FEWEST_PEOPLE}
+    chance = {
+        "missed": excess_by_chance(compared, "missed", "true"),
+        "false": excess_by_chance(compared, "wrong", "matched"),
     }
-    return [_group(group, whole, gaps, is_compared=group.name in compared) for group in groups]
+    return [
+        _group(group, whole, {kind: of.get(group.name) for kind, of in chance.items()}, group.name in compared)
+        for group in groups
+    ]
+
+
+def _with_missed(units: Units) -> Units:
+    """Units with a column of what was missed beside the others."""
+    import numpy as np
+
+    missed = units["true"] - units["found"]
+    return Units((*units.names, "missed"), np.column_stack([units.counts, missed]), units.times)
 
 
 def people_of(units: Units) -> int:
@@ -716,16 +727,14 @@ def people_of(units: Units) -> int:
 def _group(
     group: estimate.HiddenGroup,
     whole: Mapping[str, Measured | None],
-    gaps: Mapping[str, Gap | None],
-    *,
-    is_compared: bool,
+    chance: Mapping[str, float | None],
+    is_compared: bool,  # by name it would not fit the one line that calls it
 ) -> dict[str, Any]:
     recall = group.measures["estimated_recall"]
     own = {"missed": _rest(recall), "false": group.measures["estimated_false_match_rate"]}
     margins = {"missed": MISSED_MARGIN, "false": FALSE_MARGIN}
     people = people_of(group.units)
-    behind = [kind for kind in own if is_compared and falls_behind(own[kind], whole[kind], gaps[kind], margins[kind])]
-    whole_recall = _rest(whole["missed"])
+    behind = [kind for kind in own if falls_behind(own[kind], whole[kind], chance[kind], margins[kind])]
     return {
         "by": group.by,
         "group": group.name,
@@ -735,13 +744,13 @@ def _group(
         "recall": _json(recall),
         "missed": _json(own["missed"]),
         "false": _json(own["false"]),
-        "recall_ratio": _ratio(recall, whole_recall),
+        "recall_ratio": _ratio(recall, _rest(whole["missed"])),
         "missed_ratio": _ratio(own["missed"], whole["missed"]),
         "false_ratio": _ratio(own["false"], whole["false"]),
         "missed_gap": _gap(own["missed"], whole["missed"]),
         "false_gap": _gap(own["false"], whole["false"]),
-        "by_chance": gap.by_chance if (gap := gaps["missed"]) else None,
-        "false_by_chance": gap.by_chance if (gap := gaps["false"]) else None,
+        "by_chance": chance["missed"],
+        "false_by_chance": chance["false"],
         "falls_behind": bool(behind),
         "falls_behind_in": behind,
         "is_compared": is_compared,
@@ -758,20 +767,19 @@ def _too_small(people: int) -> str:
     )
 
 
-def falls_behind(own: Measured | None, whole: Measured | None, gap: Gap | None, margin: float) -> bool:
+def falls_behind(own: Measured | None, whole: Measured | None, by_chance: float | None, margin: float) -> bool:
     """Whether a group's share of errors lies above everybody's by a margin, and not by chance; see `COMPARISON`.
 
     Args:
         own: the group's share of errors (missed pairs, or false matches).
         whole: everybody's.
-        gap: between the groups of its kind, for what chance brings about among so many; None where only one is large
-            enough to be compared, and then nothing is said.
+        by_chance: the largest difference that chance makes likely; None where the group is not compared.
         margin: the least difference that matters.
     """
-    if own is None or whole is None or gap is None:
+    if own is None or whole is None or by_chance is None:
         return False
     difference = own.value - whole.value
-    return difference >= margin and own.low > whole.value and difference > gap.by_chance
+    return difference >= margin and own.low > whole.value and difference > by_chance
 
 
 def _rest(measured: Measured | None) -> Measured | None:
