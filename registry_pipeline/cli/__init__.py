@@ -406,9 +406,11 @@ def _say(text: str) -> None:
 
 
 from registry_pipeline.cli import evaluate, journal, model, objection, opt_out, override, reporting, resolve  # noqa: E402, F401  # they are made of what stands above
+from registry_pipeline.cli import output as outputs  # noqa: E402  # as above; an output itself is called so here
 
 app.add_typer(override.app, name="override")
 app.add_typer(model.app, name="model")
 app.add_typer(objection.app, name="objection")
 app.add_typer(opt_out.app, name="opt-out")
+app.add_typer(outputs.key_app, name="key")
 app.add_typer(journal.app, name="journal")
