@@ -314,6 +314,7 @@ def sign(configuration: Configuration, snapshot_id: str, *, who: str, role: str,
     """
     from registry_pipeline.govern import journal, sign_off
 
+    sign_off.check_said(who, role, comment)
     home = Home(configuration.home)
     snapshot = find(configuration, snapshot_id)
     with lock(home, f"registry-{snapshot.night}"):
@@ -384,6 +385,7 @@ def reject(configuration: Configuration, snapshot_id: str, *, who: str, role: st
     from registry_pipeline import registry
     from registry_pipeline.govern import journal, sign_off
 
+    sign_off.check_said(who, role, comment)
     home = Home(configuration.home)
     snapshot = find(configuration, snapshot_id)
     with lock(home, f"registry-{snapshot.night}"):

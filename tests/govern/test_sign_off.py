@@ -127,7 +127,7 @@ def test_a_rejected_snapshot_is_signed_and_rejected_no_more(home):
     assert sign_off.signed(home, SNAPSHOT).rejection.who == "B. Lead"
     assert _waits(home, audit=1) == {"audit": 1, "research": 1}, "nor does it become current where none is needed"
     for kind in ("sign_off", "reject"):
-        with pytest.raises(BadInput, match="was rejected by B. Lead"):
+        with pytest.raises(BadInput, match=r"was rejected by B\. Lead"):
             _sign(home, "C. Lead", kind=kind)
     _files(home)[2].write_text("made anew")
     assert _waits(home, audit=0)["audit"] == 1, "a rejection is of the snapshot, whatever becomes of the report"
