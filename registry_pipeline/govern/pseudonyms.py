@@ -275,7 +275,20 @@ def refuse_changed(home: Home, purpose: str, key: Key) -> None:
     if in_use is not None and in_use != key.fingerprint:
         raise BadInput(
             f"The key of {purpose} (fingerprint {key.fingerprint}) is not the one that its outputs are under"
-            f" ({in_use}): put that one back, or change it for good with registry key rotate {purpose}."
+            f" ({in_use}): name that one in registry.yaml, or change it for good with registry key rotate {purpose}."
+        )
+
+
+def refuse_used(home: Home, purpose: str, key: Key) -> None:
+    """A key that a purpose had once is not taken again: files of long ago would fit together with new ones.
+
+    Raises:
+        BadInput: the purpose has, or had, the key.
+    """
+    if key.fingerprint in _ledger(home).get(purpose, {"all": []})["all"]:
+        raise BadInput(
+            f"The key with the fingerprint {key.fingerprint} was the key of {purpose} already: make another with"
+            " registry key new FILE."
         )
 
 

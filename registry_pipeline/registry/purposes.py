@@ -213,7 +213,7 @@ def release(configuration: Configuration, purpose: Purpose, snapshot_id: str) ->
     verify(output)
     with lock(home, f"output-{purpose}"):
         link = home.output_current(purpose)
-        seen = link.resolve().name.removesuffix(_FORMER) if link.exists() else None
+        seen = snapshot_of(link.resolve()) if link.exists() else None
         if seen is not None and snapshot_order(Path(seen))[0] > snapshot_order(Path(snapshot_id))[0]:
             return False
         swap_symlink(link, output.folder)
@@ -232,10 +232,9 @@ def prune_outputs(home: Home) -> list[str]:
     for link_folder in sorted((home.root / "outputs").glob("*/")):
         current = (link_folder / "current").resolve()
         for folder in sorted(link_folder.iterdir()):
-            snapshot_id = folder.name.removesuffix(_FORMER)
             if folder.is_symlink() or folder.name.startswith(".") or folder == current:
                 continue
-            if folder.name.endswith(_FORMER) or not home.snapshot(snapshot_id).is_dir():
+            if folder.name.endswith(_FORMER) or not home.snapshot(folder.name).is_dir():
                 _remove(folder)
                 removed.append(f"{link_folder.name}/{folder.name}")
     return removed
@@ -243,6 +242,11 @@ def prune_outputs(home: Home) -> list[str]:
 
 _FORMER = ".former"
 """What the folder of an output is called that readers still see while it is made anew."""
+
+
+def snapshot_of(folder: Path) -> str:
+    """The snapshot that an output's folder is of."""
+    return folder.name.removesuffix(_FORMER)
 
 
 def _step_aside(home: Home, purpose: str, snapshot_id: str) -> None:
