@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 """The shortest key: as long as SHA-256's output (RFC 2104 and NIST SP 800-107 ask for no less)."""
 
+LONGEST_KEY_FILE = 1 << 16
+"""Bytes that are read of a key file."""
+
 FEWEST_DIFFERENT_BYTES = 8
 """Different byte values in a key, at least. 32 random bytes have about 30; fewer than 8 come once in 10^30 keys."""
 
@@ -108,22 +111,27 @@ def read_key_file(file: Path) -> Key:
         raise BadInput(f"The key file {file} is missing: make one with registry key new {file}.") from problem
     except OSError as problem:
         raise BadInput(f"The key file {file} cannot be read: give this account read permission.") from problem
-    with os.fdopen(descriptor, "rb") as content:
+    try:
         # Asked of the open file, so that nobody can put another one in its place in between.
-        about = os.fstat(content.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise BadInput(f"The key file {file} is no ordinary file: make one with registry key new FILE.")
-        if about.st_uid != os.geteuid():
-            raise BadInput(
-                f"The key file {file} belongs to another account: whoever owns it can change it; make this account its"
-                " owner, or make a new key."
-            )
-        if about.st_mode & 0o077:
-            raise BadInput(
-                f"The key file {file} is open to its group or to everybody (mode {about.st_mode & 0o777:04o}): close it"
-                f" with chmod 600 {file}, and make a new key if others may have read it."
-            )
-        return key_of(content.read(1 << 16), f"the key file {file}")
+        _refuse_open_to_others(file, os.fstat(descriptor))
+        return key_of(os.read(descriptor, LONGEST_KEY_FILE), f"the key file {file}")
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_open_to_others(file: Path, about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise BadInput(f"The key file {file} is no ordinary file: make one with registry key new FILE.")
+    if about.st_uid != os.geteuid():
+        raise BadInput(
+            f"The key file {file} belongs to another account, which can change it: make this account its owner, or make"
+            " a new key."
+        )
+    if about.st_mode & 0o077:
+        raise BadInput(
+            f"The key file {file} is open to its group or to everybody (mode {about.st_mode & 0o777:04o}): close it"
+            f" with chmod 600 {file}, and make a new key if others may have read it."
+        )
 
 
 def key_of(content: bytes, where: str) -> Key:
@@ -139,7 +147,7 @@ def key_of(content: bytes, where: str) -> Key:
         BadInput: it is too short, or all but the same character.
     """
     secret, encoding = _decoded(content)
-    if not secret:
+    if not content.strip():
         raise BadInput(f"There is no key in {where}: it is empty; make one with registry key new FILE.")
     is_repeated = len(secret) >= KEY_BYTES and len(set(secret)) < FEWEST_DIFFERENT_BYTES
     if is_repeated or len(set(content.strip())) == 1:
