@@ -48,10 +48,11 @@ LIGHT_THEME = {
     "on-focus": "#212b32", "flag": "#b3371a",
     "green": "#00663d", "amber": "#8a5300", "red": "#b3111d", "grey": "#4c6272",
     "green-paper": "#e3f3ea", "amber-paper": "#fff3d6", "red-paper": "#fde8e7", "grey-paper": "#e8edee",
-    "series-1": "#005eb8", "series-2": "#c25100", "series-3": "#00796b", "series-4": "#9c2a73", "series-5": "#7d6200",
-    "series-6": "#56646e",
+    "series-1": "#005eb8", "series-2": "#d8500c", "series-3": "#11a37a", "series-4": "#490848", "series-5": "#43390a",
+    "series-6": "#485760",
 }  # fmt: skip
-"""Colours by day and in print: NHS identity blues and greys; series after Okabe and Ito, darkened for contrast."""
+"""Colours by day and in print: NHS identity blues and greys; series that differ for every kind of colour vision
+(a test holds them to it)."""
 
 DARK_THEME = {
     "page": "#0e151b", "paper": "#172129", "raised": "#22303a", "ink": "#eef2f4", "quiet": "#b4c1ca", "line": "#34444f",
@@ -59,8 +60,8 @@ DARK_THEME = {
     "on-focus": "#212b32", "flag": "#ff9b85",
     "green": "#6fdc9f", "amber": "#ffc95c", "red": "#ff9d97", "grey": "#b4c1ca",
     "green-paper": "#12301f", "amber-paper": "#3a2b0a", "red-paper": "#431a1a", "grey-paper": "#22303a",
-    "series-1": "#6db5ff", "series-2": "#ffa057", "series-3": "#45d0b8", "series-4": "#f48fc8", "series-5": "#e0c450",
-    "series-6": "#aab8c2",
+    "series-1": "#6db5ff", "series-2": "#e3964e", "series-3": "#cbf8ec", "series-4": "#d645ad", "series-5": "#f1d547",
+    "series-6": "#a2acb1",
 }  # fmt: skip
 
 
@@ -165,10 +166,9 @@ def as_table(figure: ChartFigure) -> TableFigure:
     for name in names:
         title = figure.options.get(titles.get(name, ""), "") or name
         title = f"{title}, from" if name == "from" and title != name else title
-        texts = any(isinstance(row.get(name), str) and row[name] != disclosure.HIDDEN for row in figure.data)
-        kind: CellKind = (
-            "date" if name == "x" and texts else "words" if texts else charts.SHARES_BY_NATURE.get(name, given)
-        )
+        kind: CellKind = charts.SHARES_BY_NATURE.get(name, given) if name in charts.NUMBERS else "words"
+        if name == "x":
+            kind = "date" if any(isinstance(row.get(name), str) for row in figure.data) else "number"
         columns.append(Column("needs attention" if name == "flag" else str(title), kind))
     rows = [[row.get(name) for name in names] for row in figure.data]
     return TableFigure(f"{figure.id}-data", figure.title, columns, rows)
@@ -217,8 +217,14 @@ def _hides(report: Report) -> bool:
 
 def _section_hides(section: Section) -> bool:
     of_people = any(column.kind == "people" for table in section.tables for column in table.columns)
-    cells = (cell for table in section.tables for row in table.rows for cell in row)
-    values = (value for chart in section.charts for row in chart.data for value in row.values())
+    cells = (
+        cell
+        for table in section.tables
+        for row in table.rows
+        for cell, column in zip(row, table.columns, strict=True)
+        if column.kind != "words"
+    )
+    values = (row.get(name) for chart in section.charts for row in chart.data for name in charts.NUMBERS)
     return of_people or disclosure.HIDDEN in cells or disclosure.HIDDEN in values
 
 
