@@ -7,7 +7,7 @@ the link stage gathered. What does not: estimating anything (the link stage does
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from registry_pipeline.govern.disclosure import shown_count
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
@@ -23,6 +23,10 @@ MISSED_GREEN, MISSED_RED = 0.03, 0.041
 """Estimated share of true pairs that were not found. Green up to 3%: the recall of 97% that was asked. Red from 4.1%:
 what the old national hospital linkage was measured at (Hagger-Johnson 2015)."""
 
+SURE = ("same_nhs_number", "local_merge", "must_link")
+"""What joins two records without a score: their errors are wrong numbers and wrong words, which nothing here
+estimates."""
+
 WEIGHT_SERIES: Mapping[str, str] = {
     "match_by_number": "joined, same NHS number",
     "match_by_weight": "joined by the model",
@@ -30,6 +34,9 @@ WEIGHT_SERIES: Mapping[str, str] = {
     "no_match": "kept apart",
 }
 """Outcomes of pairs in the weight histogram, in words."""
+
+FEWEST_PAIRS = 30
+"""Pairs of a calibration bin below which its observed share says little."""
 
 Measured = Mapping[str, float]
 
@@ -70,6 +77,35 @@ def judged(measured: Measured | None, green: float, red: float) -> Colour:
     return "green" if measured["value"] <= green and measured["high"] < red else "amber"
 
 
+def without_number(linkage: Mapping[str, Any]) -> float:
+    """The share of joined pairs that were joined without an NHS number, a provider's word or a person's.
+
+    Estimates are of such pairs only. All of them where nothing is known.
+    """
+    joined = {d["decided_by"]: int(d["pairs"]) for d in linkage.get("decisions") or () if d["outcome"] == "match"}
+    total = sum(joined.values())
+    return 1 - sum(joined.get(how, 0) for how in SURE) / total if total else 1.0
+
+
+def overall(linkage: Mapping[str, Any], key: Literal["false", "missed"]) -> Measured | None:
+    """An estimated error over all joined pairs: that of pairs without a number, in their proportion.
+
+    Of m missed among pairs without a number, found ones are 1 - m: so there are that many more of them in truth.
+    """
+    measured = part(linkage, "estimates").get(key)
+    if not measured:
+        return None
+    share = without_number(linkage)
+
+    def scaled(value: float) -> float:
+        if key == "false":
+            return value * share
+        true = share / (1 - value) if value < 1 else 0.0
+        return value * true / (1 - share + true) if true else value
+
+    return {**{name: scaled(measured[name]) for name in ("value", "low", "high")}, "of": measured.get("of", 0)}
+
+
 def _estimates(material: Material) -> Section:
     title = "Estimated false and missed links"
     estimates = part(material.linkage, "estimates")
@@ -77,16 +113,19 @@ def _estimates(material: Material) -> Section:
     if not estimates.get("missed") and not estimates.get("false"):
         return not_known("estimates", title, why)
     false, missed = estimates.get("false"), estimates.get("missed")
-    for name, measured in (("estimated_false", false), ("estimated_missed", missed)):
+    all_false, all_missed = overall(material.linkage, "false"), overall(material.linkage, "missed")
+    for name, measured in (("estimated_false", all_false), ("estimated_missed", all_missed)):
         material.headline[name] = measured["value"] if measured else None
     measures = [
-        ("False links: matches that are two people", false, FALSE_GREEN, FALSE_RED),
-        ("Missed links: pairs of one person not found", missed, MISSED_GREEN, MISSED_RED),
+        ("False links, of all joined pairs", all_false, FALSE_GREEN, FALSE_RED),
+        ("Missed links, of all pairs of one person", all_missed, MISSED_GREEN, MISSED_RED),
     ]
     rows = [_measure_row(words, measured, judged(measured, green, red)) for words, measured, green, red in measures]
+    rows.append(_measure_row("False links, of matches made without an NHS number", false, None))
+    rows.append(_measure_row("Missed links, of pairs without a common NHS number", missed, None))
     rows.append(_measure_row("Pairs of one person that were compared at all", estimates.get("blocking_recall"), None))
     rows += _review_rows(material)
-    told = [f"{words.split(':')[0]}: {interval(m)}" for words, m, _, _ in measures if m]
+    told = [f"{words.partition(',')[0]}: {interval(m)}" for words, m, _, _ in measures if m]
     return Section(
         id="estimates",
         title=title,
@@ -105,7 +144,9 @@ def _estimates(material: Material) -> Section:
                     Column("to", "share"), Column("Rests on", "count", "pairs"),
                 ],
                 rows=rows,
-                note=str(estimates.get("method", "")),
+                note=f"{estimates.get('method', '')} Over all pairs: in the proportion in which pairs were joined"
+                f" without an NHS number ({percent(without_number(material.linkage))} of joined pairs); that a number"
+                " itself is wrong is not estimated.",
             ),
             *_causes(estimates),
         ],
@@ -117,7 +158,7 @@ def _estimates(material: Material) -> Section:
 
 def _measure_row(words: str, measured: Measured | None, colour: Colour | None) -> list[Cell]:
     if not measured:
-        return [words, "grey", None, None, None, None]
+        return [words, "grey" if colour else None, None, None, None, None]
     return [words, colour, measured["value"], measured["low"], measured["high"], round(measured.get("of", 0))]
 
 
@@ -146,7 +187,7 @@ def _causes(estimates: Mapping[str, Any]) -> list[TableFigure]:
 def _error_chart(measures: Sequence[tuple[str, Measured | None, float, float]]) -> list[ChartFigure]:
     data = [
         {
-            "category": words.split(":")[0], "value": measured["value"], "low": measured["low"],
+            "category": words.partition(",")[0], "value": measured["value"], "low": measured["low"],
             "high": measured["high"], "flag": judged(measured, green, red),
         }
         for words, measured, green, red in measures
@@ -185,7 +226,8 @@ def _sensitivity(linkage: Mapping[str, Any]) -> Section:
     ]  # fmt: skip
     data = [{"x": step["threshold"], "value": shown_count(step["people"])} for step in steps]
     numbers = [n for n in (shown_count(step["people"]) for step in steps) if isinstance(n, int)]
-    spread = (max(numbers) - min(numbers)) / max(numbers) if numbers and max(numbers) else None
+    most = max(numbers, default=0)
+    spread = (most - min(numbers)) / most if most else None
     return Section(
         id="sensitivity",
         title=title,
@@ -395,7 +437,8 @@ def _calibration(calibration: Mapping[str, Any]) -> list[ChartFigure]:
     data = _bins(calibration)
     if not data:
         return []
-    furthest = max(data, key=lambda row: abs(row["reported"] - row["observed"]))
+    enough = [row for row in data if (row["count"] or 0) >= FEWEST_PAIRS] or data
+    furthest = max(enough, key=lambda row: abs(row["reported"] - row["observed"]))
     return [
         ChartFigure(
             id="calibration_chart",

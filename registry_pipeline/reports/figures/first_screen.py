@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from registry_pipeline import outcomes
 from registry_pipeline.govern.disclosure import shown_count
@@ -87,12 +87,16 @@ def _extracts(material: Material) -> Light:
     )
 
 
-def _error(material: Material, key: str, meaning: str, green: float, red: float) -> Light:
+def _error(material: Material, key: Literal["false", "missed"], meaning: str, green: float, red: float) -> Light:
     name = f"Estimated {key} links"
-    measured = part(material.linkage, "estimates").get(key)
+    measured = accuracy.overall(material.linkage, key)
     if not measured:
         return Light(name, "grey", "not known", "Not estimated for this night.", "estimates")
-    said = f"{_capital(meaning)}: {interval(measured)}. Green up to {percent(green)}, red from {percent(red)}."
+    alone = part(material.linkage, "estimates")[key]["value"]
+    said = (
+        f"{_capital(meaning)}: {interval(measured)} of all pairs, {percent(alone, 2)} of those without an NHS number."
+        f" Green up to {percent(green)}, red from {percent(red)}."
+    )
     return Light(name, accuracy.judged(measured, green, red), percent(measured["value"], 2), said, "estimates")
 
 
@@ -104,11 +108,14 @@ def _gap(material: Material) -> Light:
     of_groups = part(material.linkage, "estimates").get("groups") or ()
     colours = [groups.judged_gap(group) for group in of_groups]
     colour: Colour = "red" if "red" in colours else "amber" if "amber" in colours else "green"
+    if colour == "green":
+        said = f"Chance explains every gap between groups; the largest is {gap * 100:+.1f} points ({whose})."
+        return Light(name, colour, "none beyond chance", said, "groups")
     said = (
-        f"More missed links than everybody has, at most ({whose}). Green while chance explains it; red above"
-        f" {percent(groups.GAP_RED, 0)}."
+        f"Where nobody has an NHS number in common, more links are missed than of everybody ({whose}). Red above"
+        f" {groups.GAP_RED * 100:.0f} points."
     )
-    return Light(name, colour, f"{gap * 100:+.2f} points", said, "groups")
+    return Light(name, colour, f"{gap * 100:+.1f} points", said, "groups")
 
 
 # What changed --------------------------------------------------------------------------------------------------------

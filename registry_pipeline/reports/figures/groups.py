@@ -14,7 +14,7 @@ from registry_pipeline.govern.disclosure import HIDDEN, shown_average, shown_bre
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.material import Material
-from registry_pipeline.reports.figures.words import listed, percent, worst
+from registry_pipeline.reports.figures.words import listed, percent, spaced
 
 GROUPS: Mapping[str, str] = {
     "age_band": "Age",
@@ -28,9 +28,9 @@ GROUPS: Mapping[str, str] = {
 
 OF_RECORDS = ("provider", "nhs_number_status")
 
-GAP_GREEN, GAP_RED = 0.01, 0.02
-"""Percentage points by which a group's estimated missed links may lie above everybody's: one point was the target set
-for this registry; from twice that a group is clearly served worse."""
+GAP_RED = 0.02
+"""By how much a group's estimated missed links may lie above everybody's before it is red: twice the gap of one
+percentage point that was the target of this registry. Below that, a gap that chance does not explain is amber."""
 
 RATIO_AMBER, RATIO_RED = 0.9, 0.8
 """Share linked in a group over that of everybody. Below four fifths is the usual mark of adverse impact; half as far is
@@ -106,21 +106,27 @@ def _estimated(material: Material) -> dict[str, dict[str, Mapping[str, Any]]]:
 
 
 def worst_gap(material: Material) -> tuple[float | None, str]:
-    """The largest gap in estimated missed links, of groups that can be compared, to everybody; and whose it is."""
-    gaps = [
-        (group["missed_gap"], f"{GROUPS.get(group['by'], group['by']).partition(' (')[0].lower()}: {group['group']}")
+    """The largest gap in estimated missed links to everybody's, and whose: of groups that fall behind, else of all."""
+    compared = [
+        group
         for group in part(material.linkage, "estimates").get("groups") or ()
         if group.get("is_compared") and group.get("missed_gap") is not None and group["group"] != NOT_KNOWN
     ]
-    return max(gaps, default=(None, ""), key=lambda each: each[0])
+    behind = [group for group in compared if judged_gap(group) in ("amber", "red")]
+    worst = max(behind or compared, default=None, key=lambda group: group["missed_gap"])
+    if worst is None:
+        return None, ""
+    title = GROUPS.get(worst["by"], spaced(worst["by"])).partition(" (")[0]
+    name = worst["group"]
+    return worst["missed_gap"], f"{title.lower()}: {material.name(name) if title == 'Provider' else name}"
 
 
 def judged_gap(group: Mapping[str, Any]) -> Colour:
     """The colour of a group's estimated missed links: only a gap that chance does not explain counts."""
     if not group.get("is_compared") or group.get("missed_gap") is None:
         return "grey"
-    if not group.get("falls_behind") or group["missed_gap"] <= GAP_GREEN:
-        return "amber" if group.get("falls_behind") else "green"
+    if "missed" not in (group.get("falls_behind_in") or ()):
+        return "green"
     return "red" if group["missed_gap"] > GAP_RED else "amber"
 
 
@@ -147,18 +153,16 @@ def _table(
         share = shown_share(cells[name, "linked"], people[name])
         ratio = share / everybody if isinstance(share, float) and isinstance(everybody, float) and everybody else None
         group = estimated.get(name, {})
-        colours = [
-            judged_gap(group),
-            "grey" if name == NOT_KNOWN or by == "nhs_number_status" else judged_ratio(ratio, total),
-        ]
-        colour = worst([c for c in colours if c != "grey"]) if set(colours) != {"grey"} else "grey"
+        colour = judged_gap(group)
+        if colour == "grey" and name != NOT_KNOWN and by != "nhs_number_status":
+            colour = judged_ratio(ratio, total)
         if colour in ("amber", "red"):
             flags[len(rows)] = colour
             behind.append(f"{title.partition(' (')[0]}: {name}")
         rows.append(
             [
                 material.name(name) if by == "provider" else name, people[name], cells[name, "linked"], share,
-                _rounded(HIDDEN if people[name] == HIDDEN else ratio), *_errors(group, total), colour,
+                _rounded(HIDDEN if share == HIDDEN else ratio), *_errors(group, total), colour,
             ]
         )  # fmt: skip
     things = "records" if by in OF_RECORDS else "people"
@@ -174,7 +178,8 @@ def _table(
                 Column("False links", "share", "estimated"), Column("Falls behind", "colour"),
             ],
             rows=rows,
-            note=f"Everybody: {percent(everybody)} with another record. Grey: too few to judge"
+            note=f"Everybody: {percent(everybody)} with another record. Judged by missed links where they could be"
+            " estimated, else by the ratio. Grey: too few to judge"
             f" (fewer than {FEWEST_TO_COMPARE}, or too few pairs), or nothing to compare with.",
             flags=flags,
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from registry_pipeline.govern.disclosure import shown_breakdown, shown_count, shown_share
+from registry_pipeline.govern.disclosure import HIDDEN, shown_breakdown, shown_count, shown_share
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, percent
@@ -148,12 +148,12 @@ def _sizes(material: Material) -> TableFigure:
 
 def _sizes_chart(material: Material) -> ChartFigure:
     shown = shown_breakdown(sizes(material))
-    hidden = [size for size, n in shown.items() if n == "*"]
+    hidden = [size for size, n in shown.items() if n == HIDDEN]
     return ChartFigure(
         id="cluster_sizes_chart",
         kind="bars",
         title="People by how many records they have",
-        description="; ".join(f"{size}: {counted(n)}" for size, n in shown.items() if n)
+        description="; ".join(f"{size}: {'not shown' if n == HIDDEN else counted(n)}" for size, n in shown.items() if n)
         + "."
         + (" Small numbers are not shown." if hidden else ""),
         data=[{"category": size, "value": n} for size, n in shown.items()],

@@ -243,10 +243,10 @@ def _identifiers(material: Material, counts: Mapping[str, dict[str, Any]]) -> Se
         id="identifiers",
         title="Completeness and validity of identifiers",
         lead="People are recognised by what their records say of them. For each provider and identifier: how often"
-        ' something was delivered, how often that was usable, and how often it stood for "not known". Every value that was'
-        " not usable was set to empty before linkage, so that nobody is joined on a placeholder. Bad would be: an identifier that"
-        f" a provider used to deliver and no longer does, or usable values below {percent(LOW_SHARE, 0)} of records;"
-        " missed links follow.",
+        ' something was delivered, how often that was usable, and how often it stood for "not known". Every value that'
+        " was not usable was set to empty before linkage, so that nobody is joined on a placeholder. Bad would be: an"
+        " identifier that a provider used to deliver and no longer does, or usable values below"
+        f" {percent(LOW_SHARE, 0)} of records; missed links follow.",
         tables=[
             _matrix(material, counts, "completeness", "Something was delivered, share of records", _delivered, note),
             _matrix(material, counts, "validity", "Usable, share of what was delivered", _valid, note),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from registry_pipeline.govern.disclosure import shown_breakdown, shown_count
+from registry_pipeline.govern.disclosure import HIDDEN, shown_breakdown, shown_count
 from registry_pipeline.reports.content import Cell, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import not_known, part
 from registry_pipeline.reports.figures.material import Material
@@ -273,12 +273,16 @@ def _output_row(material: Material, output: Mapping[str, Any], waiting: Mapping[
     providers = part(output, "providers")
     left = part(output, "left_out")
     people = part(output, "k_anonymity").get("people", part(output, "rows").get("patient"))
-    told = [f"{OBJECTIONS.get(why, spaced(why))}: {counted(_shown(n))}" for why, n in left.items() if n]
+    told = [f"{OBJECTIONS.get(why, spaced(why))}: {_told(_shown(n))}" for why, n in left.items() if n]
     return [
         spaced(purpose), state, _shown(people), len(providers.get("covered") or ()),
         len(providers.get("not_covered") or ()),
         "; ".join(told),
     ]  # fmt: skip
+
+
+def _told(people: Cell) -> str:
+    return "not shown" if people == HIDDEN else counted(people)
 
 
 def _shown(people: Any) -> Cell:
@@ -306,7 +310,7 @@ def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
                 [
                     spaced(str(output.get("purpose"))), listed([spaced(str(c)) for c in each.get("columns") or ()], 8),
                     found.get("asked"),
-                    _shown(each.get("smallest_group")), shown, each.get("share_below") if shown != "*" else "*",
+                    _shown(each.get("smallest_group")), shown, each.get("share_below") if shown != HIDDEN else HIDDEN,
                 ]
             )  # fmt: skip
     columns = [

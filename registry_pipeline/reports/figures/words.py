@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry_pipeline.govern.disclosure import HIDDEN, SMALLEST_SHOWN
-from registry_pipeline.reports.content import Cell, Colour
-
-WORST_FIRST: Sequence[Colour] = ("red", "amber", "grey", "green")
-"""Colours in order of what needs a person most."""
+from registry_pipeline.reports.content import Cell
 
 
 def counted(number: Cell) -> str:
@@ -51,8 +48,3 @@ def plural(number: Cell, one: str, several: str) -> str:
 def spaced(name: str) -> str:
     """A name of a rule, as words."""
     return name.replace("_", " ")
-
-
-def worst(colours: Sequence[Colour]) -> Colour:
-    """The colour that needs a person most; green of none."""
-    return min(colours, key=WORST_FIRST.index, default="green")
