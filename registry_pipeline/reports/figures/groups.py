@@ -41,6 +41,9 @@ FEWEST_TO_COMPARE = 200
 
 NOT_KNOWN = "not known"
 
+AGES: Mapping[str, str] = {"00": "under 1", "01 to 04": "1 to 4", "05 to 17": "5 to 17"}
+"""Age bands that read better than the names by which they are sorted."""
+
 Counts = Mapping[str, tuple[int, int]]
 """Group to those with another record, and those without."""
 
@@ -93,6 +96,10 @@ def _linked(material: Material) -> dict[str, Counts]:
     return {by: dict(sorted(counts.items(), key=lambda item: _order(item[0]))) for by, counts in found.items()}
 
 
+def _called(material: Material, by: str, name: str) -> str:
+    return material.name(name) if by == "provider" else AGES.get(name, name)
+
+
 def _order(name: str) -> tuple[bool, int, str]:
     """Numbers by size, "not known" last."""
     return name == NOT_KNOWN, int(name) if name.isdigit() else 0, name
@@ -117,8 +124,7 @@ def worst_gap(material: Material) -> tuple[float | None, str]:
     if worst is None:
         return None, ""
     title = GROUPS.get(worst["by"], spaced(worst["by"])).partition(" (")[0]
-    name = worst["group"]
-    return worst["missed_gap"], f"{title.lower()}: {material.name(name) if title == 'Provider' else name}"
+    return worst["missed_gap"], f"{title.lower()}: {_called(material, worst['by'], worst['group'])}"
 
 
 def judged_gap(group: Mapping[str, Any]) -> Colour:
@@ -158,10 +164,10 @@ def _table(
             colour = judged_ratio(ratio, total)
         if colour in ("amber", "red"):
             flags[len(rows)] = colour
-            behind.append(f"{title.partition(' (')[0]}: {name}")
+            behind.append(f"{title.partition(' (')[0]}: {_called(material, by, name)}")
         rows.append(
             [
-                material.name(name) if by == "provider" else name, people[name], cells[name, "linked"], share,
+                _called(material, by, name), people[name], cells[name, "linked"], share,
                 _rounded(HIDDEN if share == HIDDEN else ratio), *_errors(group, total), colour,
             ]
         )  # fmt: skip
@@ -223,7 +229,7 @@ def _charts(material: Material, estimated: Mapping[str, Mapping[str, Mapping[str
     for by, groups in estimated.items():
         data = [
             {
-                "category": material.name(name) if by == "provider" else name, "value": group["missed"]["value"],
+                "category": _called(material, by, name), "value": group["missed"]["value"],
                 "low": group["missed"]["low"], "high": group["missed"]["high"], "flag": judged_gap(group),
             }
             for name, group in sorted(groups.items(), key=lambda item: _order(item[0]))

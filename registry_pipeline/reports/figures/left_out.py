@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from registry_pipeline.govern.disclosure import HIDDEN, shown_breakdown, shown_count
+from registry_pipeline.govern.disclosure import HIDDEN, shown_count
 from registry_pipeline.reports.content import Cell, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import not_known, part
 from registry_pipeline.reports.figures.material import Material
@@ -181,7 +181,7 @@ def _agreements(material: Material) -> Section:
             flags[len(rows)] = colour
         rows.append(
             [
-                material.name(each["provider"]), each.get("reference"), colour, _day(each.get("starts")),
+                material.name(each["provider"]), each.get("reference") or "none", colour, _day(each.get("starts")),
                 _day(each.get("ends")),
                 listed([spaced(purpose) for purpose in each.get("purposes") or ()]) if each.get("purposes") else "",
                 each.get("ends_in_days"),
@@ -216,7 +216,7 @@ def _day(value: Any) -> Cell:
 def judged_agreement(agreement: Mapping[str, Any]) -> Colour:
     """The colour of an agreement: in force, ending soon, or not in force."""
     if not agreement.get("in_force"):
-        return "red"
+        return "red" if agreement.get("reference") else "grey"
     left = agreement.get("ends_in_days")
     return "amber" if left is not None and left <= ENDS_SOON_DAYS else "green"
 
@@ -229,8 +229,7 @@ def _outputs(material: Material) -> Section:
     outputs = material.governance.get("outputs")
     if outputs is None:
         return not_known("outputs", title, "the outputs were not handed over for this report.")
-    waiting = material.governance.get("waiting") or {}
-    rows: list[Sequence[Cell]] = [_output_row(material, output, waiting) for output in outputs]
+    rows: list[Sequence[Cell]] = [_output_row(output) for output in outputs]
     signatures = list(material.governance.get("signatures") or ())
     rejection = material.governance.get("rejection")
     return Section(
@@ -258,24 +257,22 @@ def _outputs(material: Material) -> Section:
     )  # fmt: skip
 
 
-def _output_row(material: Material, output: Mapping[str, Any], waiting: Mapping[str, int]) -> list[Cell]:
-    purpose = str(output.get("purpose"))
-    current = material.home.output_current(purpose)
-    released = current.exists() and current.resolve().name == material.snapshot_id
-    missing = waiting.get(purpose)
-    state = (
-        "released"
-        if released
-        else f"waits for {plural(missing, 'signature', 'signatures')}"
-        if missing
-        else "made, not released"
-    )
+def _state(output: Mapping[str, Any]) -> str:
+    if output.get("is_current"):
+        return "released"
+    if not output.get("made", True):
+        return "could not be made"
+    waits = output.get("waits_for_signatures")
+    return f"waits for {plural(waits, 'signature', 'signatures')}" if waits else "made, not released"
+
+
+def _output_row(output: Mapping[str, Any]) -> list[Cell]:
     providers = part(output, "providers")
     left = part(output, "left_out")
     people = part(output, "k_anonymity").get("people", part(output, "rows").get("patient"))
     told = [f"{OBJECTIONS.get(why, spaced(why))}: {_told(_shown(n))}" for why, n in left.items() if n]
     return [
-        spaced(purpose), state, _shown(people), len(providers.get("covered") or ()),
+        spaced(str(output.get("purpose"))), _state(output), _shown(people), len(providers.get("covered") or ()),
         len(providers.get("not_covered") or ()),
         "; ".join(told),
     ]  # fmt: skip
@@ -295,22 +292,11 @@ def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
     for output in outputs:
         found = part(output, "k_anonymity")
         for each in found.get("sets") or ():
-            below = each.get("people_below")
-            rest = (
-                (found.get("people") or 0) - below
-                if isinstance(below, int) and isinstance(found.get("people"), int)
-                else None
-            )
-            shown = (
-                shown_breakdown({"below": below, "rest": rest})["below"]
-                if isinstance(below, int) and rest is not None
-                else below
-            )
+            alike = listed([spaced(str(column)) for column in each.get("columns") or ()], 8)
             rows.append(
                 [
-                    spaced(str(output.get("purpose"))), listed([spaced(str(c)) for c in each.get("columns") or ()], 8),
-                    found.get("asked"),
-                    _shown(each.get("smallest_group")), shown, each.get("share_below") if shown != HIDDEN else HIDDEN,
+                    spaced(str(output.get("purpose"))), alike, found.get("asked"), _shown(each.get("smallest_group")),
+                    _shown(each.get("people_below")), each.get("share_below"),
                 ]
             )  # fmt: skip
     columns = [
