@@ -62,8 +62,8 @@ FALSE_MARGIN = 0.001
 """The same of false matches: as much as the 99.9% pair precision that linkage is designed for leaves open."""
 
 FEWEST_PEOPLE = 30
-"""A group with fewer drawn people of two records or more is shown and not compared. From here on chance is told apart by
-the group's own size: a small group is flagged only where it is linked very much worse."""
+"""A group with fewer drawn people of two records or more is shown and not compared. From here on chance is told apart
+by the group's own size: a small group is flagged only where it is linked very much worse."""
 
 HISTOGRAM_FROM, HISTOGRAM_TO = -4, 40
 """Match weights of the histogram's first and last bin, which are open: below no pair is kept but by its number, and

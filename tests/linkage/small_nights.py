@@ -31,9 +31,10 @@ def write_night(folder: Path, records: list[dict], pairs: list[dict] = ()) -> Co
         sizes = Counter(r["cluster"] for r in records)
         first = {c: min(r["record_id"] for r in records if r["cluster"] == c) for c in sizes}
         clusters = [
-            {"record_id": r["record_id"], "cluster_id": first[r["cluster"]], "cluster_size": sizes[r["cluster"]]}
+            {"record_id": r["record_id"], "cluster_id": first[r["cluster"]], "cluster_size": sizes[r["cluster"]],
+             "component_id": first[r["cluster"]]}
             for r in records
-        ]
+        ]  # fmt: skip
         _write(connection, "person_cluster", clusters, home.linked("person_cluster", NIGHT))
         _write(
             connection,
