@@ -91,7 +91,13 @@ def evaluate(
         _write_sample(configuration, on, review_sample, folder, json_file)
     elif review:
         reviewed = estimate.from_review(configuration, on, review)
-        estimate.keep_review(Home(configuration.home), reviewed)
+        kept = estimate.keep_review(Home(configuration.home), reviewed)
+        _write_down(
+            configuration,
+            {"night": on.isoformat(), "taken_back": reviewed.judged, "reviewers": reviewed.reviewers},
+            inputs=review,
+            outputs=[kept],
+        )
         _show_estimate(reviewed, json_file)
     elif truth is not None:
         _show_evaluation(against_truth(configuration, on, truth, people=people), truth, json_file, folder)
@@ -107,6 +113,7 @@ def _write_sample(
     if folder is None:
         raise BadInput("--review-sample needs --folder: where the sample is to be written.")
     sample = estimate.write_review_sample(configuration, on, size, folder)
+    _write_down(configuration, {"night": on.isoformat(), "written": sample.pairs}, outputs=[sample.path])
     _keep(json_file, sample.as_json())
     _say(
         f"Wrote {sample.pairs:,} of {sample.kept_pairs:,} kept pairs to {sample.path}: fill in is_match (true or"
@@ -114,6 +121,23 @@ def _write_sample(
     )
     if sample.left_out:
         _say(f"{sample.left_out:,} pairs were not drawn from: one of their people is, or may be, flagged sensitive.")
+
+
+def _write_down(
+    configuration: Configuration, what: Mapping[str, Any], *, inputs: Sequence[Path] = (), outputs: Sequence[Path] = ()
+) -> None:
+    """A review in the journal: by whose account, of how many pairs, which files."""
+    from registry_pipeline.govern import journal
+    from registry_pipeline.storage import file_digest
+
+    journal.record(
+        Home(configuration.home),
+        "review",
+        what=what,
+        # Reviewers send files of the same name.
+        inputs={f"{number}: {file.name}": file_digest(file) for number, file in enumerate(inputs, 1)},
+        outputs={file.name: file_digest(file) for file in outputs},
+    )
 
 
 def _show_estimate(found: Any, json_file: Path | None) -> None:

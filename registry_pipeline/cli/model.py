@@ -58,9 +58,24 @@ def admit(
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
     """Let a version in that was reported on: nights link with it from now on."""
+    from registry_pipeline.govern import journal
+    from registry_pipeline.govern.free_text import refuse_personal
     from registry_pipeline.link import admission
+    from registry_pipeline.storage import Home
 
-    let_in = admission.admit(load_configuration(config), version, who=who, why=why)
+    configuration = load_configuration(config)
+    for text, option in ((who, "--who"), (why, "--why")):
+        refuse_personal(text, option)
+    journal.check_ready(Home(configuration.home))
+    let_in = admission.admit(configuration, version, who=who, why=why)
+    journal.record(
+        Home(configuration.home),
+        "model_admitted",
+        who=let_in.who,
+        why=let_in.why,
+        what={"version": let_in.version},
+        inputs={f"{let_in.version}.json": let_in.sha256, "report": let_in.report_sha256},
+    )
     _say(f"Model {let_in.version} is let in from the next run on ({let_in.who}, {let_in.when}: {let_in.why}).")
 
 

@@ -6,6 +6,10 @@ What belongs here: the commands' arguments and what they say. What does not: wha
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry_pipeline.cli import DEFAULT_CONFIG, ConfigFolder, _say
-from registry_pipeline.config import load_configuration
+from registry_pipeline.config import Configuration, load_configuration
 
 if TYPE_CHECKING:
     from registry_pipeline.link.override_store import Override
@@ -78,7 +82,10 @@ def undo(
     """Take an override back; the data decide again."""
     from registry_pipeline.link import overrides
 
-    undone = overrides.undo(load_configuration(config), number, who=who, why=why, role=role)
+    configuration = load_configuration(config)
+    _refuse(configuration, who=who, why=why, role=role)
+    undone = overrides.undo(configuration, number, who=who, why=why, role=role)
+    _write_down(configuration, "undone", [undone], who=who, why=why)
     _say(f"Override {number} is undone: {_words(undone)}, made by {undone.who}. {NEXT_RUN}")
 
 
@@ -93,7 +100,11 @@ def unjoin(
     """Undo a join: the records that an id had before it part from the person's others, and get their id back."""
     from registry_pipeline.link import overrides
 
-    _tell(overrides.unjoin(load_configuration(config), patient_id, who=who, why=why, role=role))
+    configuration = load_configuration(config)
+    _refuse(configuration, who=who, why=why, role=role)
+    made = overrides.unjoin(configuration, patient_id, who=who, why=why, role=role)
+    _write_down(configuration, "join undone", [made.override], who=who, why=why)
+    _tell(made)
 
 
 @app.command()
@@ -105,8 +116,18 @@ def apply(
 ) -> None:
     """Make every override of a file, or none if any line is at fault."""
     from registry_pipeline.link import overrides
+    from registry_pipeline.storage import file_digest
 
-    made = overrides.apply(load_configuration(config), file)
+    configuration = load_configuration(config)
+    _refuse_lines(configuration, file)
+    made = overrides.apply(configuration, file)
+    _write_down(
+        configuration,
+        "made from a file",
+        [each.override for each in made],
+        who=", ".join(sorted({each.override.who for each in made})),
+        inputs={file.name: file_digest(file)},
+    )
     for each in made:
         _say(_made(each))
     _say(f"{len(made):,} overrides of {file} made. They take effect with the next run (registry run).")
@@ -140,8 +161,61 @@ def _add(
 ) -> None:
     from registry_pipeline.link import overrides
 
+    configuration = load_configuration(config)
+    _refuse(configuration, who=who, why=why, role=role)
     asked = overrides.Asked(kind=kind, left=left, right=right, who=who, why=why, role=role, until=until)
-    _tell(overrides.add(load_configuration(config), asked))
+    made = overrides.add(configuration, asked)
+    _write_down(configuration, "made", [made.override], who=who, why=why)
+    _tell(made)
+
+
+def _refuse(configuration: Configuration, *, who: str, why: str, role: str | None) -> None:
+    """Before anything is changed: no patient's value in what is shown for ever, and a journal that can be written."""
+    from registry_pipeline.govern import journal
+    from registry_pipeline.govern.free_text import refuse_personal
+    from registry_pipeline.storage import Home
+
+    for text, option in ((who, "--who"), (why, "--why"), (role or "", "--role")):
+        refuse_personal(text, option)
+    journal.check_ready(Home(configuration.home))
+
+
+def _refuse_lines(configuration: Configuration, file: Path) -> None:
+    """The same of a file; one that is no file of overrides is refused where it is read."""
+    from registry_pipeline.govern import journal
+    from registry_pipeline.govern.free_text import refuse_personal
+    from registry_pipeline.storage import Home
+
+    with suppress(OSError, UnicodeDecodeError, csv.Error), file.open(newline="", encoding="utf-8-sig") as content:
+        rows = csv.DictReader(content)
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        for row in rows:
+            for column in ("who", "why", "role"):
+                refuse_personal(row.get(column) or "", f"{file}, line {rows.line_num}: {column}")
+    journal.check_ready(Home(configuration.home))
+
+
+def _write_down(
+    configuration: Configuration,
+    done: str,
+    about: Sequence[Override],
+    *,
+    who: str,
+    why: str = "",
+    inputs: Mapping[str, str] | None = None,
+) -> None:
+    """By number and count only: an entry can never be taken out, and the people of these records may be forgotten."""
+    from registry_pipeline.govern import journal
+    from registry_pipeline.storage import Home
+
+    kinds = Counter(each.kind for each in about)
+    what = {
+        "done": done,
+        "overrides": [each.override_id for each in about],
+        "kinds": dict(kinds),
+        "pairs_of_records": sum(len(each.pairs) for each in about),
+    }
+    journal.record(Home(configuration.home), "override", who=who.strip(), why=why.strip(), what=what, inputs=inputs)
 
 
 def _tell(made: Made) -> None:

@@ -137,14 +137,8 @@ def record(
     """
     for text, where in ((who, "The name"), (why, "The reason or comment"), ((what or {}).get("role"), "The role")):
         refuse_personal(str(text or ""), where)
-    key = _key()
     with _turn(home):
-        last = _last(home)
-        if last.signed and key is None:
-            raise BadInput(
-                f"The journal {home.journal} is signed, and the environment has no {KEY_VARIABLE}: set it where the"
-                " registry runs; nothing was written down."
-            )
+        last, key = _ready(home)
         number = last.head.entries + 1
         entry = {
             "number": number,
@@ -161,6 +155,17 @@ def record(
         _append(home.journal, line)
         _note(home, Head(number, _digest(line)))
         return _read(line)
+
+
+def check_ready(home: Home) -> None:
+    """Raise what `record` would: for whoever changes something first, and writes it down then.
+
+    Raises:
+        BadInput: the journal is signed and there is no key, or the key is too short.
+        RunFailed: the journal does not end where it ended, or its last line is torn.
+    """
+    with _turn(home):
+        _ready(home)
 
 
 def mend(home: Home, *, who: str, why: str) -> Entry:
@@ -193,6 +198,17 @@ def mend(home: Home, *, who: str, why: str) -> Entry:
 class _Last:
     head: Head
     signed: bool
+
+
+def _ready(home: Home) -> tuple[_Last, bytes | None]:
+    """Where the chain stands, and the key to sign with."""
+    key, last = _key(), _last(home)
+    if last.signed and key is None:
+        raise BadInput(
+            f"The journal {home.journal} is signed, and the environment has no {KEY_VARIABLE}: set it where the"
+            " registry runs; nothing was written down."
+        )
+    return last, key
 
 
 def _last(home: Home) -> _Last:
@@ -368,7 +384,7 @@ def head(home: Home) -> Head:
     return _last(home).head
 
 
-def entries(home: Home, kinds: Collection[Kind] = ()) -> list[Entry]:
+def entries(home: Home, kinds: Collection[str] = ()) -> list[Entry]:
     """What was written down, the first one first; only of some kinds where any are given.
 
     Raises:
