@@ -405,7 +405,7 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-from registry_pipeline.cli import evaluate, journal, model, objection, opt_out, override, reporting, resolve  # noqa: E402, F401  # they are made of what stands above
+from registry_pipeline.cli import evaluate, forget, journal, model, objection, opt_out, override, reporting, resolve  # noqa: E402, F401  # they are made of what stands above
 from registry_pipeline.cli import output as outputs  # noqa: E402  # as above; an output itself is called so here
 
 app.add_typer(override.app, name="override")

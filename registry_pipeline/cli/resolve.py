@@ -25,6 +25,7 @@ def resolve(
     """What an id goes by today, or went by on a past night."""
     from registry_pipeline import registry
     from registry_pipeline.errors import RunFailed
+    from registry_pipeline.govern import forgotten
     from registry_pipeline.link import identity
     from registry_pipeline.storage import Home
 
@@ -36,6 +37,10 @@ def resolve(
     registry.refuse_damaged(snapshot)
     found = identity.resolution(snapshot, patient_id, on)
     _say(found.patient_id)
+    gone = forgotten.load(home).of_patient_id(found.asked)
+    if gone is not None:
+        sys.stderr.write(f"the person was forgotten on {gone.forgotten_on} (number {gone.number}): nothing is kept\n")
+        return
     said = [f"joined since {found.since}"] if found.patient_id != found.asked and not found.is_retired else []
     said += [f"retired since {found.since}: no record of the person was left"] if found.is_retired else []
     if said:

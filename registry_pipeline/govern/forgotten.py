@@ -207,6 +207,11 @@ def keep(home: Home, made: Tombstone) -> None:
         _write(home, sorted([*others, made], key=lambda t: t.number))
 
 
+def finished(standing: Tombstone) -> Tombstone:
+    """The tombstone of somebody of whom nothing was found any more."""
+    return replace(standing, is_finished=True)
+
+
 def add_records(home: Home, record_ids: Collection[tuple[str, str]]) -> None:
     """Add record keys of forgotten people who came in under new ones.
 
