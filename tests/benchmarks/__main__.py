@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import linkage, report
+from tests.benchmarks import journal, linkage, report
 from tests.benchmarks.measuring import NIGHT, REGISTRY, Figure, measure, night, synthesise
 
 
@@ -95,6 +95,7 @@ BENCHMARKS: dict[str, Callable[[Path, int, int], list[Figure]]] = {
     "many_providers": many_providers,
     "usual_night": usual_night,
     "first_load": first_load,
+    **journal.BENCHMARKS,
     **linkage.BENCHMARKS,
     **report.BENCHMARKS,
 }
