@@ -287,6 +287,14 @@ def _shown(people: Any) -> Cell:
     return shown_count(people) if isinstance(people, int) else people
 
 
+def _enough(likeness: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """How the smallest group stands to k; its size itself is a small number of people."""
+    smallest, k = likeness.get("smallest_group"), asked.get("asked")
+    if smallest is None or k is None:
+        return "not known"
+    return "as large as asked" if smallest >= k else "smaller than asked"
+
+
 def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
     rows: list[Sequence[Cell]] = []
     for output in outputs:
@@ -295,12 +303,12 @@ def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
             alike = listed([spaced(str(column)) for column in each.get("columns") or ()], 8)
             rows.append(
                 [
-                    spaced(str(output.get("purpose"))), alike, found.get("asked"), _shown(each.get("smallest_group")),
+                    spaced(str(output.get("purpose"))), alike, found.get("asked"), _enough(each, found),
                     _shown(each.get("people_below")), each.get("share_below"),
                 ]
             )  # fmt: skip
     columns = [
-        Column("Purpose"), Column("Alike in"), Column("k asked", "count", "people"), Column("Smallest group", "people"),
+        Column("Purpose"), Column("Alike in"), Column("k asked", "count", "people"), Column("Smallest group"),
         Column("In smaller groups than asked", "people"), Column("Share", "share"),
     ]  # fmt: skip
     return [TableFigure("k_anonymity", "k-anonymity of what could identify somebody", columns, rows)] if rows else []
