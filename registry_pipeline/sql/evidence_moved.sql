@@ -1,7 +1,7 @@
 -- What clustering reads to make the groups within reach of a moved threshold anew: those with a pair that only its weight
 -- decided, of a weight that some move passes. What holds together at the lowest threshold are whole such groups, so that
 -- nothing outside them changes. Reads: linked_pair, person_cluster, everybody, held_pair, night_override.
--- Numbers: $lowest and $highest weight that a threshold is moved to, $all_groups, $initial_level and the like stand in code.
+-- Numbers: $lowest and $highest weight that a threshold is moved to; $all_groups takes every group.
 CREATE OR REPLACE TEMP TABLE moved_component AS
 WITH reached AS (
     SELECT record_id_l, record_id_r FROM linked_pair
@@ -47,5 +47,12 @@ INNER JOIN cluster_record AS everybody_l ON everybody_l.id = l.id
 INNER JOIN cluster_record AS everybody_r ON everybody_r.id = r.id
 LEFT JOIN held_pair ON held_pair.record_id_l = linked_pair.record_id_l AND held_pair.record_id_r = linked_pair.record_id_r;
 
--- Who is one person tonight counts as having been one person: groups that are frozen or too large stay as they are.
-CREATE OR REPLACE TEMP TABLE prior_record AS SELECT record_id, cluster_id AS patient_id FROM moved_record;
+-- Who is one person tonight counts as having been one person: groups that are frozen or too large stay as they are. Where
+-- pairs that are too weak keep their name (evidence_judged), only of groups with a pair that stays joined tonight.
+CREATE OR REPLACE TEMP TABLE prior_record AS
+WITH holding AS (
+    SELECT DISTINCT cluster_id
+    FROM moved_record
+    SEMI JOIN (SELECT record_id_l AS record_id FROM held_pair UNION SELECT record_id_r FROM held_pair) AS held USING (record_id)
+)
+SELECT record_id, cluster_id AS patient_id FROM moved_record WHERE NOT $all_groups OR cluster_id IN (FROM holding);

@@ -289,6 +289,7 @@ def test_the_command_draws_a_sample_and_takes_it_back(deployed, monkeypatch, cap
     back = judged(path, lambda _: "true", deployed / "back.csv")
     code, out, _ = command(monkeypatch, capsys, "--config", deployed, "--night", NIGHT, "--review", back)
     assert code == 0
+    assert estimate.last_review(Home(deployed / "home"), NIGHT)["judged_pairs"] == 30
     assert "ESTIMATES" in out
     assert "Optimistic" in out
 

@@ -210,6 +210,38 @@ def test_a_moved_threshold_gives_what_linking_anew_with_it_gives(gathered, made_
     assert step["records_changed"] == len(changed(then, anew))
 
 
+def test_in_data_without_families_too(made_up, tmp_path, monkeypatch):
+    """There, who is left over rests on all records: every group is made anew."""
+    configuration, shares, *_ = made_up
+    home = Home(tmp_path)
+    (tmp_path / "staging").symlink_to(configuration.home / "staging")
+    model = replace(load_model(saved_versions(configuration.models)[0][1]), has_households=False, match_weight=8.0)
+    found = {}
+    for move in (0.0, 2.0):
+        # The night itself lies where a night lies, the other one beside it.
+        folder = home.linked("linked_pair", NIGHT).parent if not move else home.temporary / "moved"
+        nights.link_beside(
+            configuration.model_copy(update={"home": tmp_path}), NIGHT, shares,
+            replace(model, match_weight=8.0 + move), folder, prior=None,
+        )  # fmt: skip
+        found[move] = dict(
+            rows_of(configuration, f"SELECT record_id, cluster_id FROM '{folder}/person_cluster.parquet'")
+        )
+    monkeypatch.setattr(sensitivity, "MOVES", (0.0, 2.0))
+    connection = connect(home)
+    try:
+        load_night(connection, home, NIGHT, shares)
+        load_everybody(connection, home, shares)
+        assert connection.execute("SELECT count(*) FROM linked_pair WHERE decided_by = 'left_over'").fetchall()[0][0]
+        counts = sensitivity.count_night(connection)
+        night, anew = sensitivity.move_threshold(connection, home, NIGHT, model, counts)
+    finally:
+        connection.close()
+    assert (night.people, night.records_changed) == (len(set(found[0.0].values())), 0)
+    assert (anew.people, anew.records_changed) == (len(set(found[2.0].values())), len(changed(found[0.0], found[2.0])))
+    assert anew.people > night.people
+
+
 def changed(then, now):
     """Records that share their cluster with others than before."""
 
