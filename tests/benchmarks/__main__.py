@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import journal, linkage, report
+from tests.benchmarks import journal, linkage, outputs, report
 from tests.benchmarks.measuring import NIGHT, REGISTRY, Figure, measure, night, synthesise
 
 
@@ -97,6 +97,7 @@ BENCHMARKS: dict[str, Callable[[Path, int, int], list[Figure]]] = {
     "first_load": first_load,
     **journal.BENCHMARKS,
     **linkage.BENCHMARKS,
+    **outputs.BENCHMARKS,
     **report.BENCHMARKS,
 }
 
