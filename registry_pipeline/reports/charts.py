@@ -224,11 +224,11 @@ def _tooltip(figure: ChartFigure, rows: Sequence[Mapping[str, Any]], *names: tup
     return [alt.Tooltip(field=field, type="nominal", title=title) for field, title in fields]
 
 
-def _category(figure: ChartFigure) -> Channel:
+def _category(figure: ChartFigure, **more: Any) -> Channel:
     import altair as alt
 
     names = _names(figure.data, "category")  # one whose value is hidden keeps its row
-    axis = alt.Axis(title=None, labelLimit=LABEL_LIMIT, grid=False)
+    axis = alt.Axis(title=None, labelLimit=LABEL_LIMIT, grid=False, **more)
     return alt.Y(field="category", type="nominal", axis=axis, scale=alt.Scale(domain=names, paddingInner=0.3))
 
 
@@ -552,7 +552,7 @@ def _intervals(figure: ChartFigure) -> Drawing:
     import altair as alt
 
     rows, groups = _drawn(figure), _groups(figure)
-    x, y = _value(figure, zero=False), _category(figure)
+    x, y = _value(figure, zero=False), _category(figure, labelPadding=10)  # a dot at the least value needs room
     beside = {"yOffset": alt.YOffset(field="group", type="nominal", sort=groups)} if len(groups) > 1 else {}
     colour = _colour(figure) if len(groups) > 1 else _flag_colour(rows)
     told = [("category", _title(figure, "category_title") or "row")]

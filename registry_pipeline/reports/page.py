@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline import storage
 from registry_pipeline.govern import disclosure
 from registry_pipeline.reports import charts, words
-from registry_pipeline.reports.content import Cell, CellKind, ChartFigure, Column, Report, Section, TableFigure
+from registry_pipeline.reports.content import Cell, CellKind, ChartFigure, Colour, Column, Report, Section, TableFigure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,6 +36,11 @@ MOST_ROWS = 500
 """Rows of a table on the page: nobody reads more, and the JSON has them all."""
 
 ROWS_WORTH_SORTING = 5
+
+LONG_TABLE = 20
+"""Rows from which on a table scrolls in its own box on a screen; in print it is whole."""
+
+URGENCY = {"red": 0, "amber": 1}
 
 COLOUR_WORDS = {
     "green": "As it should be", "amber": "Somebody should look", "red": "Do not rely on it yet", "grey": "Not known",
@@ -96,7 +101,8 @@ def render(report: Report) -> str:
     return _environment().get_template("report.html").render(
         report=report,
         sections={section.id: section for section in report.sections},
-        answered=[item for item in report.checklist if _is_answered(report, item.section)],
+        answered=(answered := [item for item in report.checklist if _is_answered(report, item.section)]),
+        in_part=[item for item in answered if item.reason],
         colour_words=COLOUR_WORDS,
         about=_about(report),
         hidden=_hides(report),
@@ -118,10 +124,11 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "plain": words.plain, "specification": _specification, "drawable": charts.can_be_drawn, "as_table": as_table,
-        "shown_rows": _shown_rows, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
+        "shown_rows": _shown_rows,
+        "is_reordered": _is_reordered, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
         "told": lambda name: name.replace("_", " "),
     }  # fmt: skip
-    made.globals |= {"hidden_sign": disclosure.HIDDEN, "worth_sorting": ROWS_WORTH_SORTING}
+    made.globals |= {"hidden_sign": disclosure.HIDDEN, "worth_sorting": ROWS_WORTH_SORTING, "long_table": LONG_TABLE}
     return made
 
 
@@ -174,12 +181,23 @@ def as_table(figure: ChartFigure) -> TableFigure:
     return TableFigure(f"{figure.id}-data", figure.title, columns, rows)
 
 
-def _shown_rows(table: TableFigure) -> Sequence[Sequence[Cell]]:
-    return table.rows[:MOST_ROWS]
+def _shown_rows(table: TableFigure) -> list[tuple[Colour | None, Sequence[Cell]]]:
+    """Rows with their flags; those of a long table that need attention first, where nobody must scroll to see them."""
+    rows = [(table.flags.get(n), row) for n, row in enumerate(table.rows)]
+    if _is_reordered(table):
+        rows.sort(key=lambda flagged: URGENCY.get(flagged[0] or "", len(URGENCY)))
+    return rows[:MOST_ROWS]
+
+
+def _is_reordered(table: TableFigure) -> bool:
+    return len(table.rows) > LONG_TABLE and any(flag in URGENCY for flag in table.flags.values())
 
 
 def _decimals(table: TableFigure, column: int) -> int | None:
-    return words.decimals_of([row[column] for row in table.rows], table.columns[column].kind)
+    """Of a column; all shares of a table have the same, since they are compared with each other."""
+    kind = table.columns[column].kind
+    alike = [n for n, other in enumerate(table.columns) if other.kind == "share"] if kind == "share" else [column]
+    return words.decimals_of([row[n] for row in table.rows for n in alike], kind)
 
 
 def _is_unknown(value: Cell) -> bool:

@@ -166,7 +166,7 @@ def report() -> Report:
         ChecklistItem(1, "Source population and coverage of each provider", "inputs"),
         ChecklistItem(5, "Blocking rules, pairs of each, and estimated completeness", "quality"),
         ChecklistItem(11, "Clerical review: sample, reviewers, agreement", None, "No sample has been reviewed yet."),
-        ChecklistItem(12, "Linked and unlinked people compared", "groups"),
+        ChecklistItem(12, "Linked and unlinked people compared", "groups", "Deprivation is not known."),
     ]
     about = {"signature": "not signed yet", "signed": False, "model": "ics-2026-02", "code": "b148dc9"}
     return Report(

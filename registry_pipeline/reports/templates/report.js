@@ -65,6 +65,18 @@
   );
   document.querySelectorAll(".scroll").forEach((box) => watch.observe(box));
 
+  // The contents tell where one is.
+  const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+  const reading = new IntersectionObserver(
+    (seen) =>
+      seen.filter((each) => each.isIntersecting).forEach(({ target }) => {
+        links.forEach((link) => link.removeAttribute("aria-current"));
+        links.get(target.id)?.setAttribute("aria-current", "true");
+      }),
+    { rootMargin: "-20% 0px -75% 0px" },
+  );
+  document.querySelectorAll(".part").forEach((part) => reading.observe(part));
+
   const compare = (a, b) => {
     const [x, y] = [Number(a), Number(b)];
     if (a === "" || b === "") return (a !== "") - (b !== "");
