@@ -451,6 +451,7 @@ def test_outputs_and_objections_are_told(system):
     governance = {
         "outputs": outputs,
         "objections": {"audit": {"local": "*", "type_1": 20}},
+        "sign_offs": {"audit": 2},
         "signatures": [{"who": "J Signatory", "role": "Caldicott Guardian"}],
         "forgotten": {"people": 2},
         "overrides": {"in_force": {"must_link": 3}, "made_last_30_nights": 1},
@@ -465,6 +466,6 @@ def test_outputs_and_objections_are_told(system):
     assert row(made, "objections", "audit", "type 1 opt-out, at the practice") == [20]
     assert row(made, "protected_people", "Erased at their request, and kept out") == ["*"]
     assert row(made, "overrides", "must link") == [3]
-    assert made.about["signature"] == "signed by 1 person"
+    assert (made.about["signature"], made.about["signed"]) == ("signed by 1 person, of 2 asked for", False)
     assert "Caldicott Guardian" in section(made, "outputs").notes[0]
     assert "J Signatory" not in json.dumps(dataclasses.asdict(made))

@@ -91,8 +91,10 @@ def _sections(material: Material) -> list[Section]:
 def _about(material: Material) -> dict[str, Cell]:
     """What the first screen says of the snapshot."""
     code = material.manifest.get("code") or {}
+    signature, signed = first_screen.signature(material)
     return {
-        "signature": first_screen.signature(material),
+        "signature": signature,
+        "signed": signed,
         "snapshot": material.snapshot_id,
         "snapshot made at": material.manifest.get("created_at"),
         "linkage model": material.manifest.get("model_version"),

@@ -35,6 +35,9 @@ WEIGHT_SERIES: Mapping[str, str] = {
 }
 """Outcomes of pairs in the weight histogram, in words."""
 
+MOST_TRUE_PAIRS = 0.9
+"""Share of true pairs from which a blocking rule is said to find most of them."""
+
 FEWEST_PAIRS = 30
 """Pairs of a calibration bin below which its observed share says little."""
 
@@ -499,7 +502,7 @@ def _blocking(linkage: Mapping[str, Any]) -> Section:
             id="blocking_chart",
             kind="bars",
             title="Share of true pairs that each rule brings together by itself (estimated)",
-            description="; ".join(f"{row['category']} {percent(row['value'], 0)}" for row in data) + ".",
+            description=_rules_told(data),
             data=data,
             options={"value_title": "share of true pairs", "format": "share"},
         )
@@ -533,6 +536,15 @@ def _blocking(linkage: Mapping[str, Any]) -> Section:
         charts=charts,
         answers=[5],
     )  # fmt: skip
+
+
+def _rules_told(data: Sequence[Mapping[str, Any]]) -> str:
+    most = sum(row["value"] >= MOST_TRUE_PAIRS for row in data)
+    least = min(data, key=lambda row: row["value"])
+    return (
+        f"{most} of {len(data)} rules bring {percent(MOST_TRUE_PAIRS, 0)} or more of true pairs together by"
+        f" themselves; the least, {least['category']}, {percent(least['value'], 0)}."
+    )
 
 
 # Ties and decisions --------------------------------------------------------------------------------------------------

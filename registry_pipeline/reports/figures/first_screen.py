@@ -260,11 +260,15 @@ def _turned(now: set[str], before: set[str], where: str) -> tuple[list[str], lis
     )
 
 
-def signature(material: Material) -> str:
-    """Who has signed the snapshot, in a few words."""
+def signature(material: Material) -> tuple[str, bool | None]:
+    """Who has signed the snapshot, in a few words, and whether that is enough; None where nothing is asked or known."""
     if material.governance.get("rejection"):
-        return "rejected"
+        return "rejected", False
     if "signatures" not in material.governance:
-        return "not known"
-    number = len(material.governance["signatures"] or ())
-    return "not signed" if not number else f"signed by {plural(number, 'person', 'people')}"
+        return "not known whether it is signed", None
+    signed = len(material.governance["signatures"] or ())
+    asked = max(part(material.governance, "sign_offs").values(), default=0)
+    told = f"signed by {plural(signed, 'person', 'people')}" if signed else "not signed"
+    if signed < asked:
+        return f"{told}, of {asked} asked for", False
+    return told if asked or signed else "not signed, and no signature is asked for", True if signed else None

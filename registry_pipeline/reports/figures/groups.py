@@ -41,6 +41,20 @@ FEWEST_TO_COMPARE = 200
 
 NOT_KNOWN = "not known"
 
+CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "age_band": ("00", "01 to 04", "05 to 17", "18 to 39", "40 to 64", "65 to 79", "80 and over", NOT_KNOWN),
+    "sex": ("female", "male", "other", NOT_KNOWN),
+    "ethnicity": (
+        "A British", "B Irish", "C other White", "D White and Black Caribbean", "E White and Black African",
+        "F White and Asian", "G other mixed", "H Indian", "J Pakistani", "K Bangladeshi", "L other Asian",
+        "M Caribbean",
+        "N African", "P other Black", "R Chinese", "S any other", NOT_KNOWN,
+    ),
+    "deprivation_decile": (*map(str, range(1, 11)), NOT_KNOWN),
+}  # fmt: skip
+"""Every group, so that one without anybody is shown as well: were it not, its absence would say so. As in
+`evaluate_groups.sql`."""
+
 AGES: Mapping[str, str] = {"00": "under 1", "01 to 04": "1 to 4", "05 to 17": "5 to 17"}
 """Age bands that read better than the names by which they are sorted."""
 
@@ -83,9 +97,13 @@ def section(material: Material) -> Section:
 
 
 def _linked(material: Material) -> dict[str, Counts]:
-    found: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    found: dict[str, dict[str, tuple[int, int]]] = {
+        by: dict.fromkeys(names, (0, 0))
+        for by, names in CATEGORIES.items()
+        if by != "deprivation_decile" or material.has_areas
+    }
     for row in material.records("report_groups", {"night": material.night}):
-        if row["told_by"] != "deprivation_decile" or material.has_areas:
+        if row["told_by"] in found:
             found[row["told_by"]][row["name"]] = (row["people_linked"], row["people"] - row["people_linked"])
     for by in OF_RECORDS:
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])

@@ -208,13 +208,17 @@ def _charts(by_settings: Mapping[int, int]) -> list[ChartFigure]:
         {"category": f"{SETTINGS[one]} and {SETTINGS[other].lower()}", "value": shown_share(both, min(a, b))}
         for one, other, a, b, both in pairs
     ]
-    told = [f"{row['category']} {percent(row['value'], 0)}" for row in data]
+    known = [row for row in data if isinstance(row["value"], float)]
+    known.sort(key=lambda row: float(row["value"] or 0.0))
+    told = [f"{row['category']} ({percent(row['value'], 0)})" for row in known]
     return [
         ChartFigure(
             id="linkage_by_pair_chart",
             kind="bars",
             title="People known to both settings, of those who could be",
-            description="; ".join(told) + ".",
+            description=f"Most for {told[-1]}, least for {told[0]}."
+            if told
+            else "No pair of settings is large enough.",
             data=data,
             options={"value_title": "share of people who could be", "format": "share"},
         )
