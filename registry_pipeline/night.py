@@ -554,7 +554,8 @@ def _each_feed(
     provider, home = configuration.provider(code), Home(configuration.home)
     done = []
     with lock(home, f"{code}-{on}"):
-        for feed in provider.feeds:
+        # Patients first: what they say of a person (forgotten, withheld) holds for the person's events too.
+        for feed in sorted(provider.feeds, key=lambda name: name != "patient"):
             before = outcomes.find(home, code, feed, on)
             began = time.perf_counter()
             try:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Column, Configuration, Provider
 from registry_pipeline.errors import RunFailed
+from registry_pipeline.govern import withheld
 from registry_pipeline.storage import Home, connect, load_sql, scan, threads_for, write_table
 from registry_pipeline.tables import DELIVERY_COLUMNS, FEEDS, TABLES, FeedShape, Table
 
@@ -227,6 +228,11 @@ def _person_records(
     carries_over = provider.delivery_of("patient") == "delta" and previous is not None
     if carries_over and previous is not None:
         _view(connection, "previous_state", f"FROM {_state_of(home, provider, previous)}")
+        left = sorted(withheld.known(home, provider.provider, night, whole=False))
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE withheld_record AS SELECT unnest($left::VARCHAR[]) AS record_digest",
+            {"left": left},
+        )
         query = f"FROM ({query}) UNION ALL BY NAME FROM ({load_sql('carried_over')})"
     left_out = f"{steps_through('left_out')} FROM left_out SELECT left_out"
     return _written(

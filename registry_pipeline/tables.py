@@ -142,6 +142,7 @@ phone                 text       Telephone number
 email                 text       E-mail address
 gp_practice           code       General medical practice code of registration
 sensitive             flag       Record is flagged sensitive (S or Y on the national demographics service)
+withheld_identity_reason code       WITHHELD IDENTITY REASON; a row with one is legally restricted and never enters
 test_patient          flag       Record is a test patient, not a person
 deleted               flag       Record was deleted by the provider
 merged_into           identifier Local id that replaces this one, after a merge in the provider's own system
@@ -159,6 +160,7 @@ diagnoses                code      ICD-10 codes, main one first, parted by semic
 procedures               code      OPCS-4 codes, parted by semicolons
 clinically_ready_date    timestamp Date on which the person was clinically ready to leave
 site                     code      Organisation site
+withheld_identity_reason code       WITHHELD IDENTITY REASON; a row with one is legally restricted and never enters
 deleted                  flag      Event was deleted by the provider
 """),
         _feed("attendance", "emergency care attendance", "activity", _EVENT_COLUMNS + """
@@ -170,6 +172,7 @@ reason                   code      Chief complaint
 diagnoses                code      Diagnosis codes, parted by semicolons
 discharge_destination    code      Discharge destination
 site                     code      Organisation site
+withheld_identity_reason code       WITHHELD IDENTITY REASON; a row with one is legally restricted and never enters
 deleted                  flag      Event was deleted by the provider
 """),
         _feed("contact", "consultation, appointment, visit or other care contact", "activity", _EVENT_COLUMNS + """
@@ -180,6 +183,7 @@ consultation_mechanism   code      How: 01 face to face, 02 telephone, 11 video
 team_type                code      Type of the team or clinic
 staff_group              code      Staff group of the professional
 reason                   code      Reason for the contact
+withheld_identity_reason code       WITHHELD IDENTITY REASON; a row with one is legally restricted and never enters
 deleted                  flag      Event was deleted by the provider
 """),
         _feed("referral", "referral to a service", "activity", _EVENT_COLUMNS + """

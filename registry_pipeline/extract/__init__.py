@@ -68,6 +68,7 @@ CHECKS = (
         dimension="timeliness",
         reason="The source could not be read again; the night's rows come from what had landed before.",
     ),
+    left_out.NO_WITHHELD_IDENTITY,
     *agreements.CHECKS,
 )
 """What taking in a feed checks, as it is found when nothing is wrong."""
@@ -134,7 +135,8 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
     if refusal is not None:
         raise place.fault("agreement", refusal)
     extracted = _Extraction(configuration, provider, feed, night, place).run()
-    return replace(extracted, checks=[*extracted.checks, *agreements.checks(provider, night)])
+    checks = [*extracted.checks, left_out.check(extracted.left_out), *agreements.checks(provider, night)]
+    return replace(extracted, checks=checks)
 
 
 def redact_landed(configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten) -> int:

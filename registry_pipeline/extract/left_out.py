@@ -1,8 +1,8 @@
 """Rows that may not be taken at all, found before anything is made of a delivery.
 
-What belongs here: the rules by which a delivered row is left out (its person was forgotten, ...), and running them over
-the parts of a delivery. What does not: taking the rows out of the landed files (`redact`), and rules about bad data
-(validate sets those rows aside, and keeps them).
+What belongs here: the rules by which a delivered row is left out (its person was forgotten, its identity is withheld),
+and running them over the parts of a delivery. What does not: taking the rows out of the landed files (`redact`), and
+rules about bad data (validate sets those rows aside, and keeps them).
 
 Each rule puts the rows that it finds into `left_out_row`. Rows in it reach no table, are taken out of the landed copy
 at once, and are counted by reason.
@@ -10,7 +10,7 @@ at once, and are counted by reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from registry_pipeline.config import Configuration, Provider
 from registry_pipeline.extract import mapping
 from registry_pipeline.extract.parts import Part, Place
-from registry_pipeline.govern import forgotten
+from registry_pipeline.govern import forgotten, withheld
 from registry_pipeline.govern.forgotten import Forgotten
+from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.storage import Home, load_sql, macros_of, scan
 from registry_pipeline.tables import FEEDS
 
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 
 OTHER_KEY = {"patient": "merged_into", "carer": "carer_local_id"}
 """Feed to its column that names another person of the provider by local id."""
+
+
+NO_WITHHELD_IDENTITY = CheckOutcome(
+    name="no_withheld_identity",
+    passed=True,
+    severity="info",
+    reason="Legally restricted records never enter: they are in no table, and were taken out of the landed copy.",
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,43 @@ def _forgotten(asked: Asked) -> None:
         connection.execute(statement, {name: bound[name] for name in statement.named_parameters})
 
 
+def _withheld(asked: Asked) -> None:
+    """Legally restricted rows: with a reason why the identity is withheld, and the other rows of such a patient."""
+    feed = asked.provider.feeds[asked.feed]  # type: ignore[index]  # feed names are checked on load
+    home, code, columns = Home(asked.configuration.home), asked.provider.provider, FEEDS[asked.feed].column_names
+    whole = asked.provider.delivery_of("patient") == "full" if "patient" in asked.provider.feeds else True
+    known = withheld.known(home, code, asked.night, whole=whole)
+    agreed = mapping.agreed_columns(Place(code, asked.feed), feed)
+    says_why = withheld.COLUMN in columns and withheld.COLUMN in agreed
+    if not (says_why or known) or "local_id" not in columns:
+        return
+    connection, other = asked.connection, OTHER_KEY.get(asked.feed)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW withheld_key AS SELECT part, part_row, local_id,"  # noqa: S608  # names from tables.py
+        f" {other or 'NULL::VARCHAR'} AS other_local_id, {withheld.COLUMN if says_why else 'NULL::VARCHAR'} AS reason"
+        " FROM delivered_row"
+    )
+    script = load_sql("left_out_withheld")
+    connection.execute(macros_of(script))
+    codes = agreed[withheld.COLUMN].codes if says_why else {}
+    bound = {
+        "provider": code,
+        "codes": {"key": list(codes), "value": list(codes.values())} if codes else None,
+        "known": sorted(known),
+        "is_patient": asked.feed == "patient",
+        "other_column": other,
+        "reason": withheld.REASON,
+    }
+    for statement in connection.extract_statements(script):
+        connection.execute(statement, {name: bound[name] for name in statement.named_parameters})
+    if asked.feed == "patient":
+        found = {
+            table: connection.execute(f"FROM {table}").fetchall() for table in ("withheld_record", "released_record")
+        }
+        kept, released = ([digest for (digest,) in rows] for rows in found.values())
+        withheld.keep(home, code, asked.night, withheld=kept, released=released)
+
+
 def _name_known_records(asked: Asked) -> None:
     """Make the view `known_record` of the provider's records in the current registry."""
     crosswalk = Home(asked.configuration.home).current / "patient_record.parquet"
@@ -173,5 +219,13 @@ def _name_known_records(asked: Asked) -> None:
     asked.connection.execute(f"CREATE OR REPLACE TEMP VIEW known_record AS SELECT record_id FROM {source}")  # noqa: S608  # our own path
 
 
-RULES: tuple[Callable[[Asked], None], ...] = (_forgotten,)
+def check(rows: Mapping[str, int]) -> CheckOutcome:
+    """How many rows were left out because their identity is withheld: said, and no fault of anybody's."""
+    found = rows.get(withheld.REASON, 0)
+    return NO_WITHHELD_IDENTITY.model_copy(
+        update={"passed": not found, "observed": f"{found:,} rows left out" if found else "none"}
+    )
+
+
+RULES: tuple[Callable[[Asked], None], ...] = (_forgotten, _withheld)
 """Every rule, in order; a row that several find counts under the first reason in the alphabet."""

@@ -565,6 +565,7 @@ def _delivery(night: date, outcome: FeedOutcome | None) -> dict[str, Any]:
         "rows_delivered": outcome.rows_delivered,
         "rows_accepted": outcome.rows_accepted,
         "rows_quarantined": outcome.rows_quarantined,
+        **({"rows_left_out": outcome.rows_left_out} if outcome.rows_left_out else {}),
     }
 
 

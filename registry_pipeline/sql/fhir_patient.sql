@@ -85,6 +85,8 @@ SELECT
     list_filter(p.telecom, lambda t: t.system = 'email' AND coalesce(t.use, '') != 'old')[1].value AS email,
     p.generalPractitioner[1].identifier.value AS gp_practice,
     CASE WHEN list_has_any(security, ['R', 'V']) THEN 'true' END AS sensitive,
+    -- UK Core Patient has no place for a withheld identity reason.
+    NULL::VARCHAR AS withheld_identity_reason,
     CASE WHEN list_contains(security, 'HTEST') THEN 'true' END AS test_patient,
     -- An inactive record that another one replaced is a merge: it must stay to be followed.
     CASE WHEN NOT p.active AND replaced_by IS NULL THEN 'true' END AS deleted,
