@@ -342,7 +342,7 @@ class Deployment(_Described):
     made_up_replica: Path | None = None
     agreements_required: bool | None = None
     outputs: dict[Purpose, PurposeOutput] = Field(default_factory=dict)
-    nightly_report: bool = False
+    nightly_report: bool = True
     sign_offs: dict[Purpose, Annotated[int, Field(ge=0, le=5)]] = Field(default_factory=dict)
     national_opt_out: NationalOptOut | None = None
     postcodes: PostcodeLookup | None = None
