@@ -70,7 +70,9 @@ HIDDEN_GROUPS = ("setting", "provider", "age_band", "sex", "ethnicity", "depriva
 ShownTable = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 """Title, columns and rows of a table for a terminal."""
 
-HIDDEN_COUNTS = ("true", "compared", "found", "wrong", "matched", "records")
+HIDDEN_COUNTS = (
+    "true", "compared", "found", "wrong", "matched", "two_numbers", "one_person", "likely_wrong", "records"
+)  # fmt: skip
 """What is counted of each person, at each of its records."""
 
 WHY_HIDDEN_IS_OPTIMISTIC = (
@@ -132,7 +134,9 @@ class HiddenNumbers:
     Attributes:
         drawn_records, verified_records: records matched anew, of so many with a verified number.
         true_pairs: pairs of records of one verified number among those drawn.
-        measures: estimated recall, blocking recall and false match rate (share of matches that are two people).
+        measures: estimated recall, blocking recall and false match rate (share of matches that are two people). Some
+            matches of two numbers are of such a weight that they are likelier one person with two: these are told as a
+            share of pairs of one person that the night never joins, and the false match rate without them too.
         by_rule: blocking rule to the share of true pairs that it brings together by itself.
         missed: what became of true pairs that were not found.
         false: what decided pairs that were matched and are two people, counted at drawn records.
@@ -292,7 +296,7 @@ def hide_numbers(
             "CREATE TEMP TABLE IF NOT EXISTS area_record (record_id VARCHAR, deprivation_decile VARCHAR)"
         )
         run_script(connection, "estimate_record", {"night": night})
-        run_script(connection, "estimate_ends", {})
+        run_script(connection, "estimate_ends", {"sure_weight": SURE_WEIGHT})
         return _hidden_numbers(connection, night, model)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
@@ -426,6 +430,9 @@ def _hidden_measures(units: Units) -> dict[str, Measured | None]:
         "estimated_recall": share_of_units(units, "found", "true", counted=2.0),
         "estimated_blocking_recall": share_of_units(units, "compared", "true", counted=2.0),
         "estimated_false_match_rate": share_of_units(units, "wrong", "matched", counted=2.0),
+        # Two verified numbers that differ keep two records apart, whatever else agrees.
+        "estimated_missed_by_two_numbers": share_of_units(units, "two_numbers", "one_person", counted=2.0),
+        "estimated_false_match_rate_without_two_numbers": share_of_units(units, "likely_wrong", "matched", counted=2.0),
     }
 
 

@@ -21,6 +21,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.govern import postcodes
 from registry_pipeline.link import admission, cluster, estimate, frozen, sensitivity
+from registry_pipeline.link.calibrate import SURE_WEIGHT
 from registry_pipeline.link.evaluate import load_night, model_of_night, refuse_unlinked
 from registry_pipeline.link.frozen import Frozen
 from registry_pipeline.link.intervals import Measured, Units, excess_by_chance
@@ -657,6 +658,14 @@ METHOD = (
     " effective number of independent pairs, with the person as the unit."
 )
 
+TWO_NUMBERS = (
+    "Records with a verified NHS number each, and two different ones, are never joined. Where everything else of the"
+    f" two agrees to a weight of {SURE_WEIGHT:g} or more they are likelier one person with two numbers, one of them"
+    " wrong: the sample counts them as false matches, and the night misses them. missed_by_two_numbers: of pairs of"
+    " records with a verified number that are one person by that or by their number, the share whose numbers differ;"
+    " false_without_two_numbers: false matches without them."
+)
+
 COMPARISON = (
     f"A group falls behind where it misses at least {MISSED_MARGIN:.1%} of its pairs more than everybody, or has at"
     f" least {FALSE_MARGIN:.2%} more false matches, its interval leaves everybody's figure out, and the gap is larger"
@@ -682,6 +691,9 @@ def _estimates(hidden: estimate.HiddenNumbers | None, why: str | None, *, has_de
         "missed": _json(_rest(recall)),
         "false": _json(false),
         "blocking_recall": _json(measures.get("estimated_blocking_recall")),
+        "missed_by_two_numbers": _json(measures.get("estimated_missed_by_two_numbers")),
+        "false_without_two_numbers": _json(measures.get("estimated_false_match_rate_without_two_numbers")),
+        "two_numbers": TWO_NUMBERS,
         "missed_by_cause": dict(hidden.missed) if hidden else {},
         "false_by_cause": dict(hidden.false) if hidden else {},
         "reasons": list(hidden.reasons) if hidden else [],

@@ -117,6 +117,11 @@ def test_estimates_are_those_of_hidden_numbers(gathered, made_up, monkeypatch):
     whole = next(g for g in told["groups"] if g["by"] == "provider")
     assert whole["missed_gap"] == pytest.approx(whole["missed"]["value"] - told["missed"]["value"])
     assert found["blocking"]["estimated_completeness"] == told["blocking_recall"]
+    likelier = sum(n for cause, n in told["false_by_cause"].items() if "two numbers" in cause)
+    both, without = told["missed_by_two_numbers"], told["false_without_two_numbers"]
+    assert (both["value"] > 0) == (likelier > 0)
+    assert both["of"] <= told["true_pairs"] + likelier
+    assert 0 <= without["value"] <= told["false"]["value"]
 
 
 def test_estimates_with_kept_keys_are_those_with_keys_made_anew(gathered, made_up, monkeypatch):
