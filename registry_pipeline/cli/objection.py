@@ -88,10 +88,10 @@ def list_objections(
 
 def _living(root: Path, person: str) -> str:
     """A patient_id as it goes by today: joins are followed."""
+    from registry_pipeline.govern import opt_out
     from registry_pipeline.link import identity
     from registry_pipeline.storage import Home
 
-    home = Home(root)
-    if ":" in person or not home.current.exists():
+    if ":" in person:
         return person
-    return identity.resolution(home.current.resolve(), person).patient_id
+    return identity.resolution(opt_out.last_published(Home(root)), person).patient_id

@@ -25,7 +25,7 @@ Who = Annotated[str | None, typer.Option("--who", help="Who does it; without it 
 
 @app.command()
 def request(who: Who = None, config: ConfigFolder = DEFAULT_CONFIG) -> None:
-    """Write the NHS numbers of everybody in the current registry into the MESH client's outbox."""
+    """Write the NHS numbers of everybody in the last published registry into the MESH client's outbox."""
     from registry_pipeline.govern import opt_out
 
     configuration = load_configuration(config)

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from registry_pipeline.config import Configuration, Purpose, PurposeOutput
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal, opt_out
+from registry_pipeline.govern.free_text import refuse_personal
 from registry_pipeline.storage import Home, connect, file_digest, load_sql, lock, raise_if_disk_full, scan
 from registry_pipeline.tables import MOST_RECORDS_OF_A_NUMBER
 
@@ -210,6 +211,7 @@ def object_to(configuration: Configuration, person: str, purposes: Sequence[str]
     asked = _purposes(purposes)
     said_by, reason = _said(who, why)
     home = Home(configuration.home)
+    journal.check_ready(home)
     records = records_of(home, person)
     with lock(home, "objections"):
         before = register(home)
@@ -227,6 +229,7 @@ def withdraw(configuration: Configuration, number: int, *, who: str, why: str) -
     """
     said_by, reason = _said(who, why)
     home = Home(configuration.home)
+    journal.check_ready(home)
     with lock(home, "objections"):
         objection = next((line for line in in_force(home) if line.number == number), None)
         if objection is None:
@@ -245,9 +248,7 @@ def records_of(home: Home, person: str) -> tuple[str, ...]:
         BadInput: this registry never held it, or no record is left under it.
         RunFailed: nothing is published yet.
     """
-    if not home.current.exists():
-        raise RunFailed(f"Nothing is published under {home.root} yet: run a night first (registry run).")
-    snapshot = home.current.resolve()
+    snapshot = opt_out.last_published(home)
     files = [snapshot / f"{table}.parquet" for table in ("patient_record", "former_record")]
     column = "record_id" if ":" in person else "patient_id::VARCHAR"
     with closing(connect(home, macros=False)) as connection:
@@ -259,7 +260,7 @@ def records_of(home: Home, person: str) -> tuple[str, ...]:
     if not found:
         # Not quoted: who mistypes may have written a name or a number.
         raise BadInput(
-            "That is neither a record key (PROVIDER:local_id) nor a patient_id with records in the current registry:"
+            "That is neither a record key (PROVIDER:local_id) nor a patient_id with records in the last registry:"
             " see registry resolve for an id that was joined into another."
         )
     return tuple(row[0] for row in found)
@@ -301,6 +302,7 @@ def _said(who: str, why: str) -> tuple[str, str]:
     for option, text in (("--who", who), ("--why", why)):
         if not text.strip():
             raise BadInput(f"{option} is empty: say who decides, and why.")
+        refuse_personal(text, option)
     return who.strip(), why.strip()
 
 

@@ -30,12 +30,14 @@ from zoneinfo import ZoneInfo
 from registry_pipeline.config import Configuration, NationalOptOut
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal
+from registry_pipeline.govern.free_text import refuse_personal
 from registry_pipeline.storage import (
     Home,
     connect,
     file_digest,
     load_sql,
     lock,
+    published_snapshots,
     raise_if_disk_full,
     read_json,
     scan,
@@ -98,6 +100,18 @@ def today_of(configuration: Configuration) -> date:
     return datetime.now(ZoneInfo(configuration.deployment.timezone)).date()
 
 
+def last_published(home: Home) -> Path:
+    """The snapshot that outputs are made from next: the last one published, whether it is signed yet or not.
+
+    Raises:
+        RunFailed: there is none.
+    """
+    published = published_snapshots(home)
+    if not published:
+        raise RunFailed(f"Nothing is published under {home.root} yet: run a night first (registry run).")
+    return published[-1]
+
+
 def requests(home: Home) -> list[Request]:
     """Every request that was ever written, the first one first."""
     found = [read_json(file) for file in sorted(_folder(home).glob("*.json"))]
@@ -109,7 +123,7 @@ def requests(home: Home) -> list[Request]:
 
 
 def ask(configuration: Configuration, *, who: str | None = None, today: date | None = None) -> Request:
-    """Write the NHS numbers of everybody in the current registry into the outbox.
+    """Write the NHS numbers of everybody in the last published registry into the outbox.
 
     All valid numbers of all of a person's records are asked about. Numbers in so many records that they are
     placeholders are nobody's, and not sent.
@@ -126,6 +140,7 @@ def ask(configuration: Configuration, *, who: str | None = None, today: date | N
     settings = _settings(configuration)
     home, on = Home(configuration.home), today or today_of(configuration)
     outbox = _mesh_folder(configuration, "outbox")
+    _check_journal(home, who)
     with lock(home, "opt-out"), _connection(configuration, home) as connection:
         name = _next_name(home, outbox, settings.mailbox, on)
         _owner_only(_folder(home))
@@ -134,7 +149,7 @@ def ask(configuration: Configuration, *, who: str | None = None, today: date | N
         numbers = _write_numbers(connection, query, asked, {"most": MOST_RECORDS_OF_A_NUMBER})
         if not numbers:
             asked.unlink()
-            raise RunFailed("Nobody in the current registry has an NHS number, so there is nobody to ask about.")
+            raise RunFailed("Nobody in the last registry has an NHS number, so there is nobody to ask about.")
         sent = outbox / f"{name}.dat"
         _write_dat(connection, asked, sent)
         request = Request(name, on, numbers, file_digest(sent))
@@ -146,18 +161,23 @@ def ask(configuration: Configuration, *, who: str | None = None, today: date | N
     return request
 
 
+def _check_journal(home: Home, who: str | None) -> None:
+    """Before anything is changed: no patient's value in what is kept for ever, and a journal that can be written."""
+    refuse_personal(who or "", "--who")
+    journal.check_ready(home)
+
+
 def _numbers_of_registry(connection: duckdb.DuckDBPyConnection, home: Home) -> str:
-    """SQL of the numbers to ask about: of the records of the current snapshot, as its night's shares have them."""
-    if not home.current.exists():
-        raise RunFailed(f"Nothing is published under {home.root} yet: run a night first (registry run).")
-    manifest = read_json(home.current / "manifest.json")
+    """SQL of the numbers to ask about: of the last snapshot's records, as its night's shares have them."""
+    snapshot = last_published(home)
+    manifest = read_json(snapshot / "manifest.json")
     inputs = [entry for entry in manifest["inputs"] if entry["feed"] == "patient"]
     files = [home.staged("person_record", e["provider"], date.fromisoformat(e["night"])) for e in inputs]
     gone = next((file for file in files if not file.is_file()), None)
     if gone is not None:
-        raise RunFailed(f"{gone} is gone, from which the current registry was made: run its night again.")
+        raise RunFailed(f"{gone} is gone, from which the last registry was made: run its night again.")
     connection.execute(f"CREATE TEMP VIEW person_record AS SELECT * FROM {scan(files)}")  # noqa: S608  # our own paths
-    crosswalk = scan(home.current.resolve() / "patient_record.parquet")
+    crosswalk = scan(snapshot / "patient_record.parquet")
     connection.execute(f"CREATE TEMP VIEW patient_record AS SELECT * FROM {crosswalk}")  # noqa: S608  # as above
     return load_sql("opt_out_asked")
 
@@ -216,6 +236,7 @@ def take_reply(
     settings = _settings(configuration)
     home, on = Home(configuration.home), today or today_of(configuration)
     reply = file or _newest_reply(configuration, settings)
+    _check_journal(home, who)
     with lock(home, "opt-out"), _connection(configuration, home) as connection:
         delete_expired(configuration, today=on)
         known = requests(home)

@@ -1,4 +1,4 @@
--- Valid NHS numbers of everybody in the current registry, each once. One that so many records hold that it is a
+-- Valid NHS numbers of everybody in the last registry, each once. One that so many records hold that it is a
 -- placeholder is nobody's, and not asked about. Reads: person_record (of the shares), patient_record (the crosswalk).
 -- Number: $most.
 SELECT person_record.nhs_number

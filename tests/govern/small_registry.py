@@ -77,6 +77,7 @@ def publish(folder: Path, records: list[dict], former: list[dict] = ()) -> Home:
         write(table, rows, snapshot / f"{table}.parquet")
     inputs = [{"provider": p, "feed": "patient", "night": NIGHT.isoformat()} for p in providers]
     write_json(snapshot / "manifest.json", {"inputs": inputs, "night": NIGHT.isoformat()})
+    write_json(snapshot / "published.json", {})
     if not home.current.exists():
         swap_symlink(home.current, snapshot)
     return home

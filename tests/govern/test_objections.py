@@ -168,6 +168,7 @@ def test_an_objection_is_in_the_journal_by_its_number_and_the_register_is_the_ow
         ({"purposes": []}, "No purpose is given"),
         ({"who": " "}, "--who is empty"),
         ({"why": ""}, "--why is empty"),
+        ({"why": f"asked by {number(1)}"}, "--why holds what looks like an NHS number"),
         ({"person": "G:999"}, "neither a record key"),
         ({"person": number(1)}, "neither a record key"),
     ],
