@@ -139,21 +139,29 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
     return replace(extracted, checks=checks)
 
 
-def redact_landed(configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten) -> int:
+def redact_landed(
+    configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten, *, folder: Path
+) -> tuple[int, int]:
     """Take forgotten people's rows out of every delivery of one feed and night that has landed.
 
     Args:
         configuration: the deployment.
-        provider: who delivered.
+        provider: who delivered; whom the configuration no longer names has its files looked through as text.
         feed: which of its feeds.
         night: which night.
         known: whom to look for.
+        folder: where the versions lie.
 
     Returns:
-        Rows taken out.
+        Rows taken out, and deliveries that were changed.
     """
     under_way = _Extraction(configuration, provider, feed, night, Place(provider.provider, feed))
-    return sum(under_way.redact_again(landed, known) for landed in landing.versions(under_way.folder))
+    rows = deliveries = 0
+    for landed in landing.versions(folder):
+        redacted = under_way.redact_again(landed, known)
+        rows += redacted.rows
+        deliveries += bool(redacted)
+    return rows, deliveries
 
 
 def has_new_delivery(
@@ -277,7 +285,7 @@ class _Extraction:
     def _landed(self, landed: landing.Landed) -> redact.Delivery:
         return redact.Delivery(self.configuration, self.provider, self.feed, landed)
 
-    def redact_again(self, landed: landing.Landed, known: Forgotten) -> int:
+    def redact_again(self, landed: landing.Landed, known: Forgotten) -> redact.Redacted:
         """Take people's rows out of a delivery that has landed; its tables are not touched."""
         with self._working_folder() as work, self._connected() as connection:
             try:
@@ -293,7 +301,7 @@ class _Extraction:
                 redacted = redact.take_out(connection, self._landed(landed), parts, found, known)
         if redacted:
             redact.write_note(landed.folder, redacted, {"forgotten": redacted.rows})
-        return redacted.rows
+        return redacted
 
     def _refuse_gone(self, landed: landing.Landed) -> None:
         """A file that could not be read, and was not kept because forgotten people might be in it."""

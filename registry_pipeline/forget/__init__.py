@@ -289,9 +289,9 @@ class _Forgetting:
         for purpose in sorted((self.home.root / "outputs").glob("*/")):
             link = purpose / "current"
             seen = link.resolve() if link.is_symlink() else None
-            for folder in sorted(purpose.iterdir()):
+            for folder in [each for each in sorted(purpose.iterdir()) if not each.is_symlink()]:
                 snapshot = purposes.snapshot_of(folder)
-                if folder.is_symlink() or (self.home.snapshot(snapshot).is_dir() and snapshot not in holding):
+                if self.home.snapshot(snapshot).is_dir() and snapshot not in holding:
                     continue
                 if seen is not None and seen == folder.resolve():
                     link.unlink()

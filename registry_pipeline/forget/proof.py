@@ -21,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -47,10 +48,8 @@ CHUNK = 8 << 20
 AT_ONCE = 200
 """Parquet files of one table that one query searches."""
 
-FULL_ROWS = 10_000
-"""Rows found in one query of which each is told apart by what it holds: far more than one person can leave behind."""
-
-_APART = r"[^\p{L}\p{N}]{0,2}"
+_APART = r"[\W_]{0,2}"
+_LOOSELY_APART = r"[\W_]?[\W_]?"
 _NOT_IN_KEY = r"[^0-9A-Za-z_/\-]"
 
 
@@ -60,12 +59,14 @@ class Value:
 
     Attributes:
         kind: what sort it is.
-        patterns: regular expressions (RE2), for text in any case.
+        patterns: Python's regular expressions, which know the letters of every script, for text in any case.
+        loose: RE2's, simpler and a hundred times as fast, that find at least as much: they say where to look closer.
         provider: whose files it is looked for in; None: everybody's.
     """
 
     kind: str
     patterns: tuple[str, ...]
+    loose: tuple[str, ...]
     provider: str | None = None
 
 
@@ -106,36 +107,51 @@ def values_of(person: Person) -> list[Value]:
 def _value(kind: str, given: tuple[str, ...]) -> Value | None:
     """The patterns of one value; None for what would be found by chance."""
     if kind == "local_id":
-        return Value(kind, (_key(given[1]),), given[0]) if len(given[1]) >= SHORTEST_LOCAL_ID else None
+        if len(given[1]) < SHORTEST_LOCAL_ID:
+            return None
+        return Value(kind, (_whole_key(given[1]),), (re.escape(given[1]),), given[0])
     if kind == "name_and_birth_date":
-        names = [_in_words(_words(name)) for name in given[:2] if _words(name)]
-        births = [rf"(?:^|[^0-9]){re.escape(form)}(?:[^0-9]|$)" for form in birth_dates(given[2])]
-        return Value(kind, ("|".join(births), *names)) if len(names) == 2 else None
-    pattern = _PATTERNS[kind](given[0])
-    return Value(kind, (pattern,)) if pattern else None
+        names = [words for name in given[:2] if (words := _words(name))]
+        births = [re.escape(form) for form in birth_dates(given[2])]
+        exact = "|".join(rf"(?:^|[^0-9]){form}(?:[^0-9]|$)" for form in births)
+        if len(names) < 2:
+            return None
+        return Value(kind, (exact, *map(_in_words, names)), ("|".join(births), *map(_loosely, names)))
+    made = _PATTERNS[kind](given[0])
+    return Value(kind, (made[0],), (made[1],)) if made else None
 
 
-def _number(text: str) -> str | None:
+def _number(text: str) -> tuple[str, str] | None:
     digits = re.sub(r"\D", "", text)
-    return r"(?:^|[^0-9])" + _APART.join(digits) + r"(?:[^0-9]|$)" if len(digits) == 10 else None
+    if len(digits) != 10:
+        return None
+    return r"(?:^|[^0-9])" + _APART.join(digits) + r"(?:[^0-9]|$)", _LOOSELY_APART.join(digits)
 
 
-def _phone(text: str) -> str | None:
+def _phone(text: str) -> tuple[str, str] | None:
     digits = re.sub(r"\D", "", text)
-    return _APART.join(digits[-10:]) + r"(?:[^0-9]|$)" if len(digits) >= SHORTEST_PHONE else None
+    if len(digits) < SHORTEST_PHONE:
+        return None
+    return _APART.join(digits[-10:]) + r"(?:[^0-9]|$)", _LOOSELY_APART.join(digits[-10:])
 
 
-def _email(text: str) -> str | None:
-    known = "@" in text.strip("@")
-    return rf"(?:^|[^0-9A-Za-z._%+\-]){re.escape(text)}(?:[^0-9A-Za-z_\-]|$)" if known else None
+def _email(text: str) -> tuple[str, str] | None:
+    if "@" not in text.strip("@"):
+        return None
+    return rf"(?:^|[^0-9A-Za-z._%+\-]){re.escape(text)}(?:[^0-9A-Za-z_\-]|$)", re.escape(text)
 
 
-def _address(text: str) -> str | None:
+def _address(text: str) -> tuple[str, str] | None:
     words = _words(text)
-    return _in_words(words) if len(words) > 1 and sum(map(len, words)) >= SHORTEST_ADDRESS else None
+    enough = len(words) > 1 and sum(map(len, words)) >= SHORTEST_ADDRESS
+    return (_in_words(words), _loosely(words)) if enough else None
 
 
-def _key(text: str) -> str:
+def _key(text: str) -> tuple[str, str] | None:
+    return _whole_key(text), re.escape(text)
+
+
+def _whole_key(text: str) -> str:
     return rf"(?:^|{_NOT_IN_KEY}){re.escape(text)}(?:{_NOT_IN_KEY}|$)"
 
 
@@ -144,16 +160,23 @@ def _words(text: str) -> list[str]:
 
 
 def _in_words(words: Sequence[str]) -> str:
-    return r"(?:^|[^\p{L}\p{N}])" + r"[^\p{L}\p{N}]+".join(map(re.escape, words)) + r"(?:[^\p{L}\p{N}]|$)"
+    return r"(?:^|[\W_])" + r"[\W_]+".join(map(re.escape, words)) + r"(?:[\W_]|$)"
 
 
-_PATTERNS: dict[str, Callable[[str], str | None]] = {
+def _loosely(words: Sequence[str]) -> str:
+    return r"[\W_]+".join(map(re.escape, words))
+
+
+_PATTERNS: dict[str, Callable[[str], tuple[str, str] | None]] = {
     "nhs_number": _number,
     "phone": _phone,
     "email": _email,
     "address": _address,
     "record_key": _key,
 }
+"""Kind to what makes its exact and its loose pattern."""
+
+_NOTHING = r"[^\s\S]"
 
 
 class Search:
@@ -161,32 +184,20 @@ class Search:
 
     def __init__(self, values: Sequence[Value]) -> None:
         self.values = list(values)
-        self.any = "|".join(f"(?:{v.patterns[0]})" for v in self.values if len(v.patterns) == 1) or r"[^\s\S]"
-        together = [v for v in self.values if len(v.patterns) > 1]
-        self.birth = "|".join(sorted({f"(?:{v.patterns[0]})" for v in together})) or r"[^\s\S]"
-        self.names = "|".join(sorted({f"(?:{v.patterns[-1]})" for v in together})) or r"[^\s\S]"
+        together = [v for v in self.values if len(v.loose) > 1]
+        self.any = _one_of(v.loose[0] for v in self.values if len(v.loose) == 1)
+        self.birth, self.given, self.family = (_one_of(v.loose[n] for v in together) for n in range(3))
+        self._of: dict[str | None, Search] = {}
 
     def of(self, provider: str | None) -> Search:
         """What is looked for in files of a provider; None: in everybody's."""
-        return Search([v for v in self.values if v.provider in (None, provider)])
+        if provider not in self._of:
+            self._of[provider] = Search([v for v in self.values if v.provider in (None, provider)])
+        return self._of[provider]
 
     def found_in(self, rows: Sequence[str]) -> list[Value]:
         """Which values some row holds."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if not rows:
-            return []
-        texts = pa.array(rows, pa.string())
-        found = []
-        for value in self.values:
-            held = None
-            for pattern in value.patterns:
-                here = pc.match_substring_regex(texts, pattern, ignore_case=True)
-                held = here if held is None else pc.and_(held, here)
-            if pc.any(held).as_py():
-                found.append(value)
-        return found
+        return [value for value in self.values if any(_holds(row, value) for row in rows)]
 
     def suspects(self, rows: Sequence[str]) -> list[str]:
         """Rows worth a closer look."""
@@ -194,10 +205,28 @@ class Search:
         import pyarrow.compute as pc
 
         texts = pa.array(rows, pa.string())
-        alone = pc.match_substring_regex(texts, self.any, ignore_case=True)
-        born = pc.match_substring_regex(texts, self.birth, ignore_case=True)
-        kept: list[str] = texts.filter(pc.or_(alone, born)).to_pylist()
+        chosen = pc.match_substring_regex(texts, self.any, ignore_case=True)
+        if self.birth != _NOTHING:
+            born = pc.match_substring_regex(texts, self.birth, ignore_case=True)
+            if pc.any(born).as_py():
+                for pattern in (self.given, self.family):
+                    born = pc.and_(born, pc.match_substring_regex(texts, pattern, ignore_case=True))
+                chosen = pc.or_(chosen, born)
+        kept: list[str] = texts.filter(chosen).to_pylist()
         return kept
+
+
+def _holds(row: str, value: Value) -> bool:
+    return all(_compiled(pattern).search(row) for pattern in value.patterns)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _one_of(patterns: Iterable[str]) -> str:
+    return "|".join(sorted({f"(?:{pattern})" for pattern in patterns})) or _NOTHING
 
 
 def without_shared(
@@ -411,7 +440,7 @@ def _search_tables(
 
     try:
         columns = [name for name, kind in _described(connection, files) if _may_identify(kind)]
-        if not columns or not _matching(connection, files, columns, search, "true", {}, most=1):
+        if not columns or not search.found_in(_matching(connection, files, columns, search, "true", {})):
             return
         for file in files:
             _note(proof, home, file, search.found_in(_matching(connection, [file], columns, search, "true", {})))
@@ -434,16 +463,14 @@ def _matching(
     search: Search,
     condition: str,
     bound: dict[str, Any],
-    *,
-    most: int = FULL_ROWS,
 ) -> list[str]:
     """Rows, as text, that hold something that is looked for."""
     source = scan(files).replace("union_by_name = true", "union_by_name = true, filename = true")
     cells = ", ".join(f'"{name}"::VARCHAR' for name in columns)
     found = connection.execute(
         f"SELECT content FROM (SELECT concat_ws(chr(31), {cells}) AS content FROM {source} WHERE {condition})"  # noqa: S608  # our own files
-        " WHERE regexp_matches(content, $any, 'i')"
-        " OR (regexp_matches(content, $birth) AND regexp_matches(content, $names, 'i')) LIMIT $most",
-        {"any": search.any, "birth": search.birth, "names": search.names, "most": most, **bound},
+        " WHERE regexp_matches(content, $any, 'i') OR (regexp_matches(content, $birth, 'i')"
+        " AND regexp_matches(content, $given, 'i') AND regexp_matches(content, $family, 'i'))",
+        {"any": search.any, "birth": search.birth, "given": search.given, "family": search.family, **bound},
     ).fetchall()
     return [row[0] for row in found]

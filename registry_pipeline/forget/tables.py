@@ -378,7 +378,7 @@ def _patients(work: Work, folder: Path, made: Path) -> dict[str, int]:
     query = load_sql("forget_patient").replace("/* replaced */", ", ".join(_without_their_values(table)))
     before = _rows_in(file)
     # At least one, though somebody else may only have lost a value: the file is another.
-    return {"patient": before - write_again(work, query, table, file, {}, made / file.name) or 1}
+    return {"patient": before - write_again(work, query, table, file, _bound(work, query), made / file.name) or 1}
 
 
 def _without_their_values(table: Table) -> list[str]:
@@ -400,7 +400,7 @@ def _without_their_values(table: Table) -> list[str]:
     if "field_sources" in names:
         replaced.append(
             "map_from_entries(list_filter(map_entries(field_sources), lambda source:"
-            " NOT list_contains((SELECT list(record_id) FROM gone_record), source.value.record_id))) AS field_sources"
+            " NOT list_contains($records::VARCHAR[], source.value.record_id))) AS field_sources"
         )
     return replaced
 
