@@ -114,7 +114,7 @@ def _disclosure() -> Section:
         " and shares of people are made from rounded counts. Where a total would give a hidden number away, another"
         " number is hidden too. Counts of rows, pairs, files and entries are not counts of people and are exact.",
         notes=[
-            "Small breakdowns of records, as by ethnicity, are treated as people.",
+            "Breakdowns of records, and what was wrong with their values, are treated as people.",
             "No name, NHS number, date of birth, address or contact stands anywhere in this report, and no record key.",
         ],
         answers=[17],

@@ -10,7 +10,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from registry_pipeline.govern.disclosure import HIDDEN, shown_average, shown_breakdown, shown_share, shown_table
+from registry_pipeline.govern.disclosure import (
+    HIDDEN,
+    shown_average,
+    shown_breakdown,
+    shown_count,
+    shown_share,
+    shown_table,
+)
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.material import Material
@@ -164,17 +171,14 @@ def judged_ratio(ratio: Cell, people: int) -> Colour:
 def _table(
     material: Material, by: str, title: str, counts: Counts, estimated: Mapping[str, Mapping[str, Any]]
 ) -> tuple[TableFigure, list[str]]:
-    people = shown_breakdown({name: linked + alone for name, (linked, alone) in counts.items()})
-    cells = shown_table(
-        {(name, which): n for name, both in counts.items() for which, n in zip(("linked", "alone"), both, strict=True)}
-    )
+    people, linked_people = _shown_counts(by, counts)
     everybody = shown_share(sum(linked for linked, _ in counts.values()), sum(map(sum, counts.values())))
     rows: list[Sequence[Cell]] = []
     flags: dict[int, Colour] = {}
     behind = []
     for name, both in counts.items():
         total = sum(both)
-        share = shown_share(cells[name, "linked"], people[name])
+        share = _share(linked_people[name], people[name])
         ratio = share / everybody if isinstance(share, float) and isinstance(everybody, float) and everybody else None
         group = estimated.get(name, {})
         colour = judged_gap(group)
@@ -185,7 +189,7 @@ def _table(
             behind.append(f"{title.partition(' (')[0]}: {_called(material, by, name)}")
         rows.append(
             [
-                _called(material, by, name), people[name], cells[name, "linked"], share,
+                _called(material, by, name), people[name], linked_people[name], share,
                 _rounded(HIDDEN if share == HIDDEN else ratio), *_errors(group, total), colour,
             ]
         )  # fmt: skip
@@ -209,6 +213,28 @@ def _table(
         ),
         behind,
     )  # fmt: skip
+
+
+def _shown_counts(by: str, counts: Counts) -> tuple[dict[str, Cell], dict[str, Cell]]:
+    """Each group's people, and those with another record, as they may be shown.
+
+    Groups of people are protected against the totals; records by provider and by NHS number tell nobody apart, and are
+    rounded only (a provider of whose people all but a few are linked would be hidden otherwise).
+    """
+    totals = {name: sum(both) for name, both in counts.items()}
+    if by in OF_RECORDS:
+        return {n: shown_count(c) for n, c in totals.items()}, {n: shown_count(a) for n, (a, _) in counts.items()}
+    cells = shown_table(
+        {(name, which): n for name, both in counts.items() for which, n in zip(("linked", "alone"), both, strict=True)}
+    )
+    people: dict[str, Cell] = {**shown_breakdown(totals)}
+    return people, {name: cells[name, "linked"] for name in counts}
+
+
+def _share(part_of: Cell, whole: Cell) -> Cell:
+    if not isinstance(part_of, int) or not isinstance(whole, int):
+        return HIDDEN
+    return shown_share(part_of, whole)
 
 
 def _rounded(ratio: Cell) -> Cell:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from registry_pipeline import outcomes
+from registry_pipeline.govern.disclosure import shown_count, shown_share
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures import dqmi
 from registry_pipeline.reports.figures.material import Material
@@ -271,17 +272,19 @@ def _values(counts: Mapping[str, Any], column: str) -> tuple[int, int]:
     return usable, usable + coded + sum(counts["reasons"].get(column, {}).values())
 
 
-def _delivered(counts: Mapping[str, Any], column: str) -> float | None:
-    return _values(counts, column)[1] / counts["records"] if counts["records"] else None
+# Of no fixed abode, not registered: some of what a value says is said of people. So these are counted as people are.
 
 
-def _valid(counts: Mapping[str, Any], column: str) -> float | None:
-    usable, delivered = _values(counts, column)
-    return usable / delivered if delivered else None
+def _delivered(counts: Mapping[str, Any], column: str) -> Cell:
+    return shown_share(_values(counts, column)[1], counts["records"])
 
 
-def _default(counts: Mapping[str, Any], column: str) -> float | None:
-    return defaults_of(counts, column) / counts["records"] if counts["records"] else None
+def _valid(counts: Mapping[str, Any], column: str) -> Cell:
+    return shown_share(*_values(counts, column))
+
+
+def _default(counts: Mapping[str, Any], column: str) -> Cell:
+    return shown_share(defaults_of(counts, column), counts["records"])
 
 
 def _matrix(
@@ -352,7 +355,7 @@ def _set_to_null(counts: Mapping[str, dict[str, Any]]) -> TableFigure:
             IDENTIFIERS.get(column, spaced(column)),
             spaced(reason),
             "placeholder or default" if reason in DEFAULT_REASONS else "not valid",
-            values,
+            shown_count(values),
         ]
         for (column, reason), values in sorted(total.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
     ]
@@ -363,7 +366,7 @@ def _set_to_null(counts: Mapping[str, dict[str, Any]]) -> TableFigure:
             Column("Identifier"),
             Column("Reason"),
             Column("Kind"),
-            Column("Values", "count", "over all providers"),
+            Column("Values", "people", "over all providers"),
         ],
         rows=rows,
         note="Ethnicity not stated (Z) and not known (99) are kept, and counted as defaults above.",

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from registry_pipeline.govern.disclosure import shown_count, shown_share
+from registry_pipeline.govern.disclosure import shown_breakdown, shown_count, shown_share
 from registry_pipeline.reports.content import Cell, ChartFigure, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import SETTINGS, Material
 from registry_pipeline.reports.figures.words import counted, percent
@@ -112,7 +112,7 @@ def _by_setting(material: Material, by_settings: Mapping[int, int]) -> TableFigu
         total, linked = records[setting]
         rows.append(
             [
-                SETTINGS[setting], total, linked / total if total else None, shown_count(people),
+                SETTINGS[setting], total, shown_share(linked, total), shown_count(people),
                 shown_count(elsewhere), shown_share(elsewhere, people),
             ]
         )  # fmt: skip
@@ -167,7 +167,7 @@ def _by_provider(material: Material) -> TableFigure:
         records[row["provider"]][0] += row["records"]
         records[row["provider"]][1] += row["linked"]
     rows: list[Sequence[Cell]] = [
-        [material.name(provider), material.setting(provider), total, linked, linked / total if total else None]
+        [material.name(provider), material.setting(provider), total, shown_count(linked), shown_share(linked, total)]
         for provider, (total, linked) in sorted(records.items())
     ]
     return TableFigure(
@@ -175,7 +175,7 @@ def _by_provider(material: Material) -> TableFigure:
         title="By provider",
         columns=[
             Column("Provider"), Column("Setting"), Column("Records", "count"),
-            Column("Linked to another record", "count"),
+            Column("Linked to another record", "people"),
             Column("Share", "share"),
         ],
         rows=rows,
@@ -186,18 +186,22 @@ def _by_method(material: Material, records: int) -> TableFigure:
     methods: dict[str, int] = defaultdict(int)
     for row in material.links:
         methods[row["link_method"]] += row["records"]
-    known = [method for method in LINK_METHODS if method in methods]
+    others = set(methods) - set(LINK_METHODS)
     rows: list[Sequence[Cell]] = [
-        [LINK_METHODS.get(method, method), methods[method], methods[method] / records if records else None]
-        for method in [*known, *sorted(set(methods) - set(known))]
+        [LINK_METHODS.get(method, method), count, _share(count, records)]
+        for method, count in shown_breakdown({m: methods[m] for m in [*LINK_METHODS, *sorted(others)]}).items()
     ]
     return TableFigure(
         id="link_methods",
         title="What holds a record in its person",
-        columns=[Column("How"), Column("Records", "count"), Column("Share", "share")],
+        columns=[Column("How"), Column("Records", "people"), Column("Share", "share")],
         rows=rows,
         note="The strongest link of each record.",
     )
+
+
+def _share(part_of: Cell, whole: int) -> Cell:
+    return shown_share(part_of, whole) if isinstance(part_of, int) else part_of
 
 
 def _charts(by_settings: Mapping[int, int]) -> list[ChartFigure]:
