@@ -40,6 +40,9 @@ ROWS_WORTH_SORTING = 5
 LONG_TABLE = 20
 """Rows from which on a table scrolls in its own box on a screen; in print it is whole."""
 
+LONGEST_WORD = 24
+"""Letters of a word that may be broken anywhere if it is longer: no word of the language is."""
+
 URGENCY = {"red": 0, "amber": 1}
 
 COLOUR_WORDS = {
@@ -125,7 +128,8 @@ def _environment() -> Environment:
     made.filters |= {
         "plain": words.plain, "specification": _specification, "drawable": charts.can_be_drawn, "as_table": as_table,
         "shown_rows": _shown_rows,
-        "is_reordered": _is_reordered, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
+        "is_reordered": _is_reordered,
+        "is_unbroken": _is_unbroken, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
         "told": lambda name: name.replace("_", " "),
     }  # fmt: skip
     made.globals |= {"hidden_sign": disclosure.HIDDEN, "worth_sorting": ROWS_WORTH_SORTING, "long_table": LONG_TABLE}
@@ -202,6 +206,11 @@ def _decimals(table: TableFigure, column: int) -> int | None:
 
 def _is_unknown(value: Cell) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _is_unbroken(value: Cell) -> bool:
+    """Whether a cell holds something too long for a line, such as a digest."""
+    return isinstance(value, str) and any(len(word) > LONGEST_WORD for word in value.split())
 
 
 def _sort_key(value: Cell) -> str:

@@ -140,6 +140,20 @@ def people_table() -> TableFigure:
     return TableFigure("groups", "Who is linked less often", columns, rows, flags={2: "red"})
 
 
+def digests() -> TableFigure:
+    """Words that no line can hold."""
+    columns = [Column("file"), Column("SHA-256"), Column("made by"), Column("rows", "count")]
+    return TableFigure(
+        "files",
+        "Files",
+        columns,
+        [
+            [f"{name}.parquet", "0123456789abcdef" * 4, "the night of 2 April, after all providers were in", 1204]
+            for name in ("patient", "patient_care_service")
+        ],
+    )
+
+
 def report() -> Report:
     """A report of a usual night, with every kind of figure."""
     sections = [
@@ -147,7 +161,7 @@ def report() -> Report:
         Section("rate", "Linkage rate", "Of all records, 96.4% belong to a person who is known from another record.", [], [bars(), lines()], [], [9]),
         Section("quality", "False and missed links", "Between 12 and 31 of 100,000 links are false.", [], [calibration(), histogram(), m_and_u()], ["Intervals are 95%, by bootstrap over people."], [5, 10]),
         Section("groups", "For whom it works worse", "People of 85 and over are found less often.", [people_table()], [intervals(), grouped_bars()], [], [12]),
-        Section("left-out", "Records left out", "None.", [TableFigure("none", "Left out, by reason", [Column("reason"), Column("records", "count")], [])], [ChartFigure("empty", "bars", "Nothing", "There is nothing.", [])]),
+        Section("left-out", "Records left out", "None.", [TableFigure("none", "Left out, by reason", [Column("reason"), Column("records", "count")], []), digests()], [ChartFigure("empty", "bars", "Nothing", "There is nothing.", [])]),
     ]  # fmt: skip
     lights = [
         Light("Inputs on time", "amber", "5 of 6", "The council's file is a night late.", "inputs"),
