@@ -119,19 +119,15 @@ def linkage(**pairs):
     }
 
 
-def test_errors_over_all_pairs_are_those_of_pairs_without_a_number_in_their_proportion():
+def test_false_links_of_all_pairs_are_those_of_pairs_without_a_number_in_their_proportion():
     handed_over = linkage(same_nhs_number=900, match_weight=90)
-    share = 90 / 990
-    assert accuracy.overall(handed_over, "false")["value"] == pytest.approx(0.01 * share)
-    # 90 were found of 100, beside 900 that the number joined.
-    assert accuracy.overall(handed_over, "missed")["value"] == pytest.approx(10 / 1000)
+    assert accuracy.all_false(handed_over)["value"] == pytest.approx(0.01 * 90 / 990)
+    assert accuracy.all_false(handed_over)["high"] == pytest.approx(0.02 * 90 / 990)
 
 
 def test_without_decisions_the_estimate_is_taken_for_all_pairs():
-    handed_over = linkage()
-    assert accuracy.overall(handed_over, "false")["value"] == pytest.approx(0.01)
-    assert accuracy.overall(handed_over, "missed")["value"] == pytest.approx(0.1)
-    assert accuracy.overall({}, "false") is None
+    assert accuracy.all_false(linkage())["value"] == pytest.approx(0.01)
+    assert accuracy.all_false({}) is None
 
 
 def group(gap, behind=(), compared=True):

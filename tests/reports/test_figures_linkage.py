@@ -101,15 +101,16 @@ def test_every_item_on_linkage_is_answered(told):
     assert not next(item for item in told.checklist if item.number == 11).reason
 
 
-def test_errors_are_told_of_all_pairs_and_of_those_without_a_number(told):
+def test_errors_are_told_with_what_they_are_of(told):
     shown = {r[0]: r[1:4] for r in table(told, "estimated_errors").rows}
     # A tenth of the joined pairs were joined without a number.
     assert shown["False links, of all joined pairs"][0] == "green"
     assert shown["False links, of all joined pairs"][1] == pytest.approx(0.0004)
-    assert shown["False links, of matches made without an NHS number"][1] == 0.004
+    assert shown["False links, of matches made as if nobody had a number"][1] == 0.004
+    assert shown["Missed links, of pairs of one person matched as if they had no number"][:2] == ["green", 0.02]
     lights = {light.name: light for light in told.lights}
     assert lights["Estimated false links"].value == "0.04%"
-    assert lights["Estimated missed links"].colour == "green"
+    assert (lights["Estimated missed links"].colour, lights["Estimated missed links"].value) == ("green", "2.00%")
     assert told.headline["estimated_false"] == pytest.approx(0.0004)
 
 

@@ -7,7 +7,7 @@ the link stage gathered. What does not: estimating anything (the link stage does
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from registry_pipeline.govern.disclosure import shown_count
 from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
@@ -26,6 +26,12 @@ what the old national hospital linkage was measured at (Hagger-Johnson 2015)."""
 SURE = ("same_nhs_number", "local_merge", "must_link")
 """What joins two records without a score: their errors are wrong numbers and wrong words, which nothing here
 estimates."""
+
+OTHER_ESTIMATES: Mapping[str, str] = {
+    "false_without_two_numbers": "the same, without pairs that are likelier one person with two numbers",
+    "missed_by_two_numbers": "Pairs that are one person by all else, whose verified numbers differ",
+}
+"""Further estimates that the link stage may hand over, in words."""
 
 WEIGHT_SERIES: Mapping[str, str] = {
     "match_by_number": "joined, same NHS number",
@@ -90,23 +96,17 @@ def without_number(linkage: Mapping[str, Any]) -> float:
     return 1 - sum(joined.get(how, 0) for how in SURE) / total if total else 1.0
 
 
-def overall(linkage: Mapping[str, Any], key: Literal["false", "missed"]) -> Measured | None:
-    """An estimated error over all joined pairs: that of pairs without a number, in their proportion.
+def all_false(linkage: Mapping[str, Any]) -> Measured | None:
+    """Estimated false links of all joined pairs: those of pairs without a number, in their proportion.
 
-    Of m missed among pairs without a number, found ones are 1 - m: so there are that many more of them in truth.
+    A shared NHS number is taken to be right. (The same is not done with missed links: pairs of one person who goes by
+    two numbers are missed just because the numbers differ, and would be left out.)
     """
-    measured = part(linkage, "estimates").get(key)
+    measured = part(linkage, "estimates").get("false")
     if not measured:
         return None
     share = without_number(linkage)
-
-    def scaled(value: float) -> float:
-        if key == "false":
-            return value * share
-        true = share / (1 - value) if value < 1 else 0.0
-        return value * true / (1 - share + true) if true else value
-
-    return {**{name: scaled(measured[name]) for name in ("value", "low", "high")}, "of": measured.get("of", 0)}
+    return {**{name: measured[name] * share for name in ("value", "low", "high")}, "of": measured.get("of", 0)}
 
 
 def _estimates(material: Material) -> Section:
@@ -116,16 +116,18 @@ def _estimates(material: Material) -> Section:
     if not estimates.get("missed") and not estimates.get("false"):
         return not_known("estimates", title, why)
     false, missed = estimates.get("false"), estimates.get("missed")
-    all_false, all_missed = overall(material.linkage, "false"), overall(material.linkage, "missed")
-    for name, measured in (("estimated_false", all_false), ("estimated_missed", all_missed)):
+    joined = all_false(material.linkage)
+    for name, measured in (("estimated_false", joined), ("estimated_missed", missed)):
         material.headline[name] = measured["value"] if measured else None
     measures = [
-        ("False links, of all joined pairs", all_false, FALSE_GREEN, FALSE_RED),
-        ("Missed links, of all pairs of one person", all_missed, MISSED_GREEN, MISSED_RED),
+        ("False links, of all joined pairs", joined, FALSE_GREEN, FALSE_RED),
+        ("Missed links, of pairs of one person matched as if they had no number", missed, MISSED_GREEN, MISSED_RED),
     ]
     rows = [_measure_row(words, measured, judged(measured, green, red)) for words, measured, green, red in measures]
-    rows.append(_measure_row("False links, of matches made without an NHS number", false, None))
-    rows.append(_measure_row("Missed links, of pairs without a common NHS number", missed, None))
+    rows.append(_measure_row("False links, of matches made as if nobody had a number", false, None))
+    for key, words in OTHER_ESTIMATES.items():
+        if estimates.get(key):
+            rows.append(_measure_row(words, estimates[key], None))
     rows.append(_measure_row("Pairs of one person that were compared at all", estimates.get("blocking_recall"), None))
     rows += _review_rows(material)
     told = [f"{words.partition(',')[0]}: {interval(m)}" for words, m, _, _ in measures if m]
@@ -147,9 +149,10 @@ def _estimates(material: Material) -> Section:
                     Column("to", "share"), Column("Rests on", "count", "pairs"),
                 ],
                 rows=rows,
-                note=f"{estimates.get('method', '')} Over all pairs: in the proportion in which pairs were joined"
-                f" without an NHS number ({percent(without_number(material.linkage))} of joined pairs); that a number"
-                " itself is wrong is not estimated.",
+                note=f"{estimates.get('method', '')} Missed links are of people with a verified NHS number, matched as"
+                " if they had none. False links of all joined pairs: those of matches without a number, in their"
+                f" proportion ({percent(without_number(material.linkage))} of joined pairs); a shared NHS number is"
+                " taken to be right.",
             ),
             *_causes(estimates),
         ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from registry_pipeline import outcomes
 from registry_pipeline.govern.disclosure import shown_count
@@ -26,17 +26,21 @@ by less; at a fall of 5% the registry's own audit refuses the snapshot."""
 PEOPLE_JUDGED_FROM = 50
 """People more or fewer below which their share is not judged: a small registry may gain one of three."""
 
+FALSE = "Joined pairs that are two people, taking a shared NHS number to be right"
+MISSED = "Pairs of one person that are not found, of people matched as if they had no NHS number"
+
 NEWLY_ENDED_DAYS = 1
 """Nights since an agreement's end at which it is told as news."""
 
 
 def lights(material: Material) -> list[Light]:
     """The five lights, in the order of what must be right first."""
+    false, missed = accuracy.all_false(material.linkage), part(material.linkage, "estimates").get("missed")
     return [
         _people(material),
         _extracts(material),
-        _error(material, "false", "two people joined as one", accuracy.FALSE_GREEN, accuracy.FALSE_RED),
-        _error(material, "missed", "one person's records not joined", accuracy.MISSED_GREEN, accuracy.MISSED_RED),
+        _error("Estimated false links", false, FALSE, accuracy.FALSE_GREEN, accuracy.FALSE_RED),
+        _error("Estimated missed links", missed, MISSED, accuracy.MISSED_GREEN, accuracy.MISSED_RED),
         _gap(material),
     ]  # fmt: skip
 
@@ -87,16 +91,10 @@ def _extracts(material: Material) -> Light:
     )
 
 
-def _error(material: Material, key: Literal["false", "missed"], meaning: str, green: float, red: float) -> Light:
-    name = f"Estimated {key} links"
-    measured = accuracy.overall(material.linkage, key)
+def _error(name: str, measured: accuracy.Measured | None, meaning: str, green: float, red: float) -> Light:
     if not measured:
         return Light(name, "grey", "not known", "Not estimated for this night.", "estimates")
-    alone = part(material.linkage, "estimates")[key]["value"]
-    said = (
-        f"{_capital(meaning)}: {interval(measured)} of all pairs, {percent(alone, 2)} of those without an NHS number."
-        f" Green up to {percent(green)}, red from {percent(red)}."
-    )
+    said = f"{meaning}: {interval(measured)}. Green up to {percent(green)}, red from {percent(red)}."
     return Light(name, accuracy.judged(measured, green, red), percent(measured["value"], 2), said, "estimates")
 
 
@@ -152,7 +150,7 @@ def _people_changed(material: Material, prior: Mapping[str, Any]) -> list[str]:
         )
     if records is not None and records_before is not None and records != records_before:
         way = "more" if records > records_before else "fewer"
-        said.append(f"{counted(abs(records - records_before))} {way} person records.")
+        said.append(f"{plural(abs(records - records_before), 'person record', 'person records')} {way}.")
     return said
 
 
