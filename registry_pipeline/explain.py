@@ -6,14 +6,14 @@ tables of keys, rules, weights and counts. What does not: any change to them, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline import outcomes
+from registry_pipeline import outcomes, release
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
@@ -44,7 +44,7 @@ class Explained:
     headline: str
     sections: list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]] = field(default_factory=list)
 
-    def add(self, title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    def add(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         """One more section; an empty cell is told as an empty text."""
         self.sections.append((title, columns, [tuple("" if c is None else str(c) for c in row) for row in rows]))
 
@@ -207,7 +207,7 @@ def deployment_status(configuration: Configuration) -> Explained:
         manifest = read_json(home.current / "manifest.json")
         headline = f"Registry {manifest['snapshot_id']} is current: {manifest['rows']['patient']:,} people."
     else:
-        headline = f"Nothing is published under {home.root} yet."
+        headline = f"No registry is shown to anybody under {home.root} yet."
     nights = home.nights()[-STATUS_NIGHTS:]
     rows: list[tuple[str, ...]] = []
     for code, provider in configuration.providers.items():
@@ -221,6 +221,7 @@ def deployment_status(configuration: Configuration) -> Explained:
         if nights and (o := outcomes.find(home, code, feed, nights[-1])) is not None and o.problem
     ]
     explained = Explained(headline, [("Feeds", ("feed", *(f"{n}" for n in nights)), rows)])
+    explained.add("What readers see", ("purpose", "snapshot", "note"), release.seen_by_purpose(configuration))
     explained.add(
         "Agreements", ("provider", "agreement", "until", "purposes", "state"), _agreements(configuration, nights)
     )

@@ -338,15 +338,18 @@ def make_outputs(
         return release.make_outputs(configuration, snapshot_id, report=report)
 
 
-def report_night(configuration: Configuration, on: date, snapshot_id: str) -> MadeReport:
+def report_night(
+    configuration: Configuration, on: date, snapshot_id: str, *, replace_signed: bool = False
+) -> MadeReport:
     """The linkage quality report of a night's snapshot.
 
     Raises:
+        BadInput: it is signed already, and `replace_signed` does not say that it may be made anew.
         RunFailed: the linkage of the night is gone, or the disk is full.
     """
     home = Home(configuration.home)
     with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "report"):
-        return release.make_report(configuration, snapshot_id)
+        return release.make_report(configuration, snapshot_id, replace_signed=replace_signed)
 
 
 def take_in(configuration: Configuration, on: date, summary: NightSummary, report: Report) -> None:

@@ -190,11 +190,18 @@ def _one_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
     return PurposeOutcome(purpose, made=True, is_current=is_current, waits_for=waits, rows=dict(made.rows))
 
 
-def make_report(configuration: Configuration, snapshot_id: str | None = None) -> MadeReport:
+def make_report(
+    configuration: Configuration, snapshot_id: str | None = None, *, replace_signed: bool = False
+) -> MadeReport:
     """The linkage quality report of a snapshot, under `reports/<id>/`; made again, it takes the place of the former.
 
+    Args:
+        configuration: the deployment.
+        snapshot_id: None takes the last one published.
+        replace_signed: also where somebody has signed the former one, whose signature then no longer counts.
+
     Raises:
-        BadInput: there is no such snapshot.
+        BadInput: there is no such snapshot, or its report is signed.
         RunFailed: its linkage is gone, or the disk is full.
     """
     from registry_pipeline.govern import journal
@@ -204,6 +211,8 @@ def make_report(configuration: Configuration, snapshot_id: str | None = None) ->
 
     snapshot = find(configuration, snapshot_id)
     home = Home(configuration.home)
+    if not replace_signed:
+        _refuse_signed(home, snapshot.snapshot_id)
     if not home.linked("linked_pair", snapshot.night).is_file():
         raise RunFailed(
             f"The linkage of {snapshot.night} is gone, without which nothing can be said of its quality: run the night"
@@ -225,6 +234,17 @@ def make_report(configuration: Configuration, snapshot_id: str | None = None) ->
     )
     lights = tuple((light.name, light.colour, light.value) for light in content.lights)
     return MadeReport(snapshot.snapshot_id, html, figures, lights)
+
+
+def _refuse_signed(home: Home, snapshot_id: str) -> None:
+    from registry_pipeline.govern import sign_off
+
+    signatures = sign_off.signed(home, snapshot_id).signatures
+    if signatures:
+        raise BadInput(
+            f"The report of {snapshot_id} is signed by {len(signatures)} already, whose signatures would no longer"
+            " count if it were made anew: read the one that stands, or give --replace-signed."
+        )
 
 
 def governance(configuration: Configuration, snapshot: Snapshot) -> dict[str, Any]:
@@ -368,6 +388,25 @@ def _show_to_purposes(configuration: Configuration, home: Home, snapshot: Snapsh
 def _shows(home: Home, purpose: str, snapshot: Snapshot) -> bool:
     current = home.current if purpose == DIRECT_CARE else home.output_current(purpose)
     return current.exists() and current.resolve().name == snapshot.snapshot_id
+
+
+def seen_by_purpose(configuration: Configuration) -> list[tuple[str, str, str]]:
+    """Each purpose, the snapshot that its readers see, and what becomes of the last one published, in words."""
+    from registry_pipeline.govern import sign_off
+
+    home = Home(configuration.home)
+    published = published_snapshots(home)
+    rows = []
+    for purpose in dict.fromkeys((DIRECT_CARE, *configuration.deployment.outputs)):
+        current = home.current if purpose == DIRECT_CARE else home.output_current(purpose)
+        seen = current.resolve().name if current.exists() else ""
+        state = ""
+        if published and published[-1].name != seen:
+            last = published[-1].name
+            waits = sign_off.waits_for(configuration, home, last, purpose)
+            state = f"{last} waits for {waits} signature(s)" if waits else f"{last} is not shown to it"
+        rows.append((purpose, seen, state))
+    return rows
 
 
 def reject(configuration: Configuration, snapshot_id: str, *, who: str, role: str, comment: str) -> list[str]:

@@ -6,15 +6,12 @@ brings about (`release` does that).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from registry_pipeline.cli import DEFAULT_CONFIG, ConfigFolder, _progress, _say, _show, _table, app
-from registry_pipeline.config import Configuration, load_configuration
-
-if TYPE_CHECKING:
-    from registry_pipeline.release import MadeReport
+from registry_pipeline.config import load_configuration
 
 Who = Annotated[str, typer.Option("--who", help="Who signs: stands in the journal and in the report.")]
 Role = Annotated[str, typer.Option("--role", help="In which role, such as Caldicott Guardian.")]
@@ -29,28 +26,25 @@ def report(
     snapshot: Annotated[
         str | None, typer.Option("--snapshot", help="The id of a snapshot; without it the last one published.")
     ] = None,
+    replace_signed: Annotated[
+        bool, typer.Option("--replace-signed", help="Also where it is signed; the signatures then no longer count.")
+    ] = False,
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
     """Write the linkage quality report of a snapshot: one page that opens offline, and its figures as JSON."""
     from registry_pipeline import release
+    from registry_pipeline.night import report_night
 
     configuration = load_configuration(config)
     found = release.find(configuration, snapshot)
     with _progress() as told:
         told("report", found.snapshot_id)
-        made = _report(configuration, found.snapshot_id)
+        made = report_night(configuration, found.night, found.snapshot_id, replace_signed=replace_signed)
     table = _table(f"Linkage quality of {made.snapshot_id}", "light", "state", "value")
     for name, colour, value in made.lights:
         table.add_row(name, colour, value)
     _show(table)
     _say(f"Wrote {made.page}\n      {made.figures}")
-
-
-def _report(configuration: Configuration, snapshot_id: str) -> MadeReport:
-    from registry_pipeline import release
-    from registry_pipeline.night import report_night
-
-    return report_night(configuration, release.find(configuration, snapshot_id).night, snapshot_id)
 
 
 @app.command(name="sign-off")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from registry_pipeline.config import load_configuration
-from registry_pipeline.govern import journal
+from registry_pipeline.govern import journal, sign_off
 from registry_pipeline.storage import published_snapshots
 
 from .conftest import FIRST, SECOND, System
@@ -74,6 +74,18 @@ def test_a_report_that_changed_has_to_be_signed_anew(held):
     code, out, _ = held.registry("sign-off", snapshot(FIRST), "--who", "B. Lindqvist", *WHO)
 
     assert (code, "waits for 1 more signature" in out, current(held)) == (0, True, None)
+
+
+def test_a_signed_report_is_not_replaced_unasked(held):
+    held.registry("sign-off", snapshot(FIRST), "--who", "A. Okoro", *WHO)
+    page = held.home.report(snapshot(FIRST)) / "linkage_quality.html"
+    before = page.read_bytes()
+
+    code, _, said = held.registry("report")
+
+    assert (code, "--replace-signed" in said, page.read_bytes() == before) == (2, True, True)
+    assert held.registry("report", "--replace-signed")[0] == 0
+    assert sign_off.signed(held.home, snapshot(FIRST)).signatures == ()
 
 
 @pytest.mark.parametrize(
