@@ -396,7 +396,7 @@ def seen_by_purpose(configuration: Configuration) -> list[tuple[str, str, str]]:
 
     home = Home(configuration.home)
     published = published_snapshots(home)
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for purpose in dict.fromkeys((DIRECT_CARE, *configuration.deployment.outputs)):
         current = home.current if purpose == DIRECT_CARE else home.output_current(purpose)
         seen = current.resolve().name if current.exists() else ""
