@@ -130,7 +130,7 @@ def _estimates(material: Material) -> Section:
             rows.append(_measure_row(words, estimates[key], None))
     rows.append(_measure_row("Pairs of one person that were compared at all", estimates.get("blocking_recall"), None))
     rows += _review_rows(material)
-    told = [f"{words.partition(',')[0]}: {interval(m)}" for words, m, _, _ in measures if m]
+    told = [f"{words}: {interval(m)}" for words, m, _, _ in measures if m]
     return Section(
         id="estimates",
         title=title,

@@ -83,11 +83,13 @@ def _churn(material: Material) -> Section:
     told = [
         f"{counted(shown_count(of_kind(tonight, e)))} {words}" for e, words in EVENTS.items() if of_kind(tonight, e)
     ]
+    usual_nights = [night for night in earlier if night.isoformat() != material.first_night]
     data = [
         {"x": night.isoformat(), "value": shown_count(of_kind(by_night[night], event)), "group": EVENTS[event]}
-        for night in [*earlier[1:], material.night]  # the first night creates everybody, and would flatten all others
+        for night in [*usual_nights, material.night]
         for event in ("created", "joined", "split", "retired", "resurrected")
-    ] if len(earlier) > 2 else []  # fmt: skip
+        if usual_nights
+    ]
     charts = [
         ChartFigure(
             id="churn_chart",

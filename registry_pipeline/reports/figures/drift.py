@@ -93,16 +93,14 @@ def series(material: Material) -> list[Series]:
         **{n: v for n, v in material.headline.items() if isinstance(v, int | float)},
         **of_manifest(material.manifest),
     }
-    # The first night of a registry creates everybody: it says nothing of what a night usually brings.
-    first = (
-        material.kept_manifests[0]["night"]
-        if material.kept_manifests and not material.kept_manifests[0].get("prior_snapshot")
-        else ""
-    )
     return [
         _series(
             watched,
-            {night: past[night] for night in sorted(past) if night != first or watched.name != "created"},
+            {
+                night: past[night]
+                for night in sorted(past)
+                if night != material.first_night or watched.name != "created"
+            },
             tonight,
         )
         for watched in WATCHED

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 DRIFT_NIGHTS = 30
 """Nights looked back on: a month, so that every weekday is there four times."""
 
-MEMORY_LIMIT = "3GB"
-"""What counting may hold before it spills: 1.8 million records take about a third of it."""
-
 REPORT_FILE = "linkage_quality.json"
 """The file of an earlier report's figures."""
 
@@ -153,6 +150,12 @@ class Material:
                 last[snapshot_night(path)] = path
         return [read_json(last[night] / "manifest.json") for night in sorted(last)]
 
+    @property
+    def first_night(self) -> str:
+        """The registry's first night, if it is one of those kept: everybody is created then, as on no other night."""
+        first = next(iter(self.kept_manifests), None)
+        return str(first["night"]) if first is not None and not first.get("prior_snapshot") else ""
+
     @cached_property
     def earlier_reports(self) -> list[EarlierReport]:
         """Reports of the last month's nights before this one, the last of each night, in order."""
@@ -195,7 +198,7 @@ def open_material(
         )
     manifest = read_json(folder / "manifest.json")
     deployment = configuration.deployment
-    opened = connect(home, memory_limit=MEMORY_LIMIT, threads=deployment.threads, macros=False)
+    opened = connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
     with closing(opened) as connection:
         not_read = _name_tables(connection, home, folder, manifest)
         yield Material(

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from registry_pipeline.govern.disclosure import HIDDEN, SMALLEST_SHOWN
 from registry_pipeline.reports.content import Cell
 
+ACRONYMS: Mapping[str, str] = {"nhs": "NHS", "gp": "GP", "uk": "UK"}
+"""Words of rules' names that are written otherwise in a sentence."""
+
 
 def counted(number: Cell) -> str:
     """A count with its thousands parted; a hidden one in words."""
@@ -46,5 +49,5 @@ def plural(number: Cell, one: str, several: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """A name of a rule, as words."""
-    return name.replace("_", " ")
+    """A name of a rule or table, as words."""
+    return " ".join(ACRONYMS.get(word, word) for word in name.split("_"))
