@@ -262,7 +262,7 @@ def test_identifiers_are_delivered_usable_or_stand_for_not_known(system):
     index = [c.name for c in table(made, "dqmi").columns].index("Postcode") - 1
     assert cell("dqmi", index) == pytest.approx(0.62)
     reasons = {(r[0], r[1]): r[3] for r in table(made, "set_to_null").rows}
-    assert reasons == {("Postcode", "no fixed abode"): 20, ("Postcode", "not a uk postcode"): MANY}
+    assert reasons == {("Postcode", "no fixed abode"): 20, ("Postcode", "not a UK postcode"): MANY}
 
 
 def test_coverage_is_the_nights_that_came_of_those_that_ran(system):
@@ -286,9 +286,15 @@ def test_what_happened_to_ids_is_told_by_cause(system):
     second = live(system, {**ALONE, **joined, **people_of("new", 20, GP)}, 2)
     made = report(system, second)
     rows = {(r[0], r[1]): r[2] for r in table(made, "identity_events").rows}
+    assert {r[3] for r in table(made, "identity_events").rows} == {None}, "the first night is no usual one"
     assert rows["joined into another", "records of two people were linked"] == MANY
     assert rows["created", "a person not met before"] == 20
     assert any(f"{MANY} joined" in sentence for sentence in made.changes)
+    third = live(system, {**ALONE, **joined, **people_of("new", 20, GP), **people_of("newer", 40, GP)}, 3)
+    made = report(system, third)
+    # The first night is no usual one: what is usual is what the second brought.
+    assert row(made, "identity_events", "created", "a person not met before") == [40, 20]
+    assert [r["value"] for r in section(made, "churn").charts[0].data if r["group"] == "created"] == [20, 40]
 
 
 def earlier_nights(system, people, count=10):

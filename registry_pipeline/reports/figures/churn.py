@@ -72,23 +72,22 @@ def sections(material: Material) -> list[Section]:
 def _churn(material: Material) -> Section:
     by_night = churn_by_night(material)
     tonight = by_night.get(material.night, {})
-    earlier = [night for night in sorted(by_night) if night < material.night]
+    earlier = [date.fromisoformat(m["night"]) for m in material.kept_manifests if m["night"] != material.first_night]
     rows: list[Sequence[Cell]] = []
     for event, words in EVENTS.items():
         causes = [(cause, ids) for (kind, cause), ids in tonight.items() if kind == event]
         for cause, ids in shown_breakdown(dict(causes or [("", 0)])).items():
-            before = [by_night[night].get((event, cause), 0) for night in earlier]
+            before = [by_night.get(night, {}).get((event, cause), 0) for night in earlier]
             usual = shown_count(round(sum(before) / len(before))) if before else None
             rows.append([words, CAUSES.get(cause, spaced(cause)), ids, usual])
     told = [
         f"{counted(shown_count(of_kind(tonight, e)))} {words}" for e, words in EVENTS.items() if of_kind(tonight, e)
     ]
-    usual_nights = [night for night in earlier if night.isoformat() != material.first_night]
     data = [
-        {"x": night.isoformat(), "value": shown_count(of_kind(by_night[night], event)), "group": EVENTS[event]}
-        for night in [*usual_nights, material.night]
+        {"x": night.isoformat(), "value": shown_count(of_kind(by_night.get(night, {}), event)), "group": EVENTS[event]}
+        for night in [*earlier, material.night]
         for event in ("created", "joined", "split", "retired", "resurrected")
-        if usual_nights
+        if earlier
     ]
     charts = [
         ChartFigure(
@@ -114,10 +113,11 @@ def _churn(material: Material) -> Section:
                 title="Ids by what happened and why",
                 columns=[
                     Column("What"), Column("Why"), Column("Ids tonight", "people"),
-                    Column("Usual", "people", "mean of the nights before"),
+                    Column("Usual", "people", "mean of nights before"),
                 ],
                 rows=rows,
-                note=f"Compared with {plural(len(earlier), 'night', 'nights')} before on which anything happened.",
+                note=f"Compared with {plural(len(earlier), 'night', 'nights')} before; the registry's first, which"
+                " creates everybody, is left out.",
             )
         ],
         charts=charts,
