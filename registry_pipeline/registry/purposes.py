@@ -72,6 +72,9 @@ NO_AGREEMENT = "agreement"
 
 MANIFEST = "manifest.json"
 
+_NEVER_TOLD = frozenset({"record_id", "local_id", "description", "coordinator_id", "carer_local_id", "night"})
+"""Columns of events that no output has: others' ids, free text, and the night of delivery, which tells the day."""
+
 _NEVER_FREE_TEXT = frozenset({"activity_kind", "coding_system", "provider", "setting"})
 """Columns whose values are our own words, of those that an event has in the registry and in an output."""
 
@@ -525,7 +528,14 @@ class _Making:
             if connection.execute(f"SELECT count(*) FROM rare_{name}").fetchall()[0][0]:  # noqa: S608  # as above
                 withheld.append(f"CASE WHEN {name} NOT IN (FROM rare_{name}) THEN {name} END AS {name}")
         replaced = f" REPLACE ({', '.join(withheld)})" if withheld else ""
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW kept_event AS SELECT *{replaced} FROM {source}")  # noqa: S608  # as above
+        told = f"* EXCLUDE ({', '.join(_untold_columns(table))}){replaced}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW kept_event AS SELECT {told} FROM {source}")  # noqa: S608  # as above
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW event_of_person AS {load_sql('output_event_of_person')}")
+
+
+def _untold_columns(table: str) -> list[str]:
+    """Columns of an event of which an output tells nothing."""
+    return [column.name for column in TABLES[table].columns if column.name in _NEVER_TOLD]
 
 
 def _coded_columns(table: str) -> list[str]:

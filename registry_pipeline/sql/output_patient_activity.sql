@@ -1,4 +1,4 @@
--- Spells, attendances, contacts, referrals and medications without identity. Reads: kept_event (events that the purpose may see), person. Parameter: $relative.
+-- Spells, attendances, contacts, referrals and medications without identity. Reads: event_of_person (sorted). Parameter: $relative.
 SELECT
     pseudonym('event', event_key) AS event_pseudonym,
     patient_pseudonym,
@@ -18,6 +18,4 @@ SELECT
     day_told(clinically_ready_date, birth_date, death_date, $relative) AS clinically_ready_date,
     if(is_sensitive, NULL, site) AS site,
     attendance_status, consultation_mechanism, staff_group, duration_minutes, priority, source, reason, code, is_repeat
-FROM kept_event
-JOIN person USING (patient_id)
-ORDER BY patient_pseudonym, event_pseudonym
+FROM event_of_person

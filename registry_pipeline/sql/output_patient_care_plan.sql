@@ -1,4 +1,4 @@
--- Care plans without identity. Reads: kept_event (events that the purpose may see), person. Parameter: $relative.
+-- Care plans without identity. Reads: event_of_person (sorted). Parameter: $relative.
 SELECT
     pseudonym('event', event_key) AS event_pseudonym,
     patient_pseudonym,
@@ -18,6 +18,4 @@ SELECT
     days_since(end_date, first_day, $relative) AS end_day,
     day_told(end_date, birth_date, death_date, $relative) AS end_date,
     is_agreed
-FROM kept_event
-JOIN person USING (patient_id)
-ORDER BY patient_pseudonym, event_pseudonym
+FROM event_of_person

@@ -1,4 +1,4 @@
--- Unpaid carers without identity. Reads: kept_event (events that the purpose may see), person. Parameter: $relative.
+-- Unpaid carers without identity. Reads: event_of_person (sorted). Parameter: $relative.
 SELECT
     pseudonym('event', event_key) AS event_pseudonym,
     patient_pseudonym,
@@ -14,6 +14,4 @@ SELECT
     days_since(assessment_date, first_day, $relative) AS assessment_day,
     day_told(assessment_date, birth_date, death_date, $relative) AS assessment_date,
     relationship
-FROM kept_event
-JOIN person USING (patient_id)
-ORDER BY patient_pseudonym, event_pseudonym
+FROM event_of_person

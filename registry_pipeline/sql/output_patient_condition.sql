@@ -1,4 +1,4 @@
--- Diagnoses and problems without identity. Reads: kept_event (events that the purpose may see), person. Parameter: $relative.
+-- Diagnoses and problems without identity. Reads: event_of_person (sorted). Parameter: $relative.
 SELECT
     pseudonym('event', event_key) AS event_pseudonym,
     patient_pseudonym,
@@ -11,6 +11,4 @@ SELECT
     days_since(end_date, first_day, $relative) AS end_day,
     day_told(end_date, birth_date, death_date, $relative) AS end_date,
     code, coding_system
-FROM kept_event
-JOIN person USING (patient_id)
-ORDER BY patient_pseudonym, event_pseudonym
+FROM event_of_person
