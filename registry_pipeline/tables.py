@@ -616,7 +616,9 @@ relationship      VARCHAR  Relationship of the carer to the person
 """The registry's tables as a purpose sees them that must not see identities, by the name of the registry's table.
 
 Not told at all are names, addresses, contacts, ids and numbers of any provider, free text, and the night on which an
-event was delivered (which would tell its day). Rows lie in the order of their pseudonyms, which says nothing.
+event was delivered (which would tell its day). Rows lie in the order of their pseudonyms, which says nothing. Months and
+relative days together still narrow down a day where somebody has many events: they are to keep intervals exact, not to
+hide days from who knows some of them.
 """
 
 KEY_MAP = _table("key_map", "id under a key that was changed", "kind old_pseudonym", """
