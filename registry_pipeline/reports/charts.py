@@ -99,8 +99,26 @@ def specification(figure: ChartFigure) -> dict[str, Any]:
         chart = chart.properties(width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         made: dict[str, Any] = chart.properties(background="transparent", padding=2).to_dict()
     made.pop("$schema", None)  # an address in the page that nothing asks for, but that looks like a request
+    _share_data(made)
     made["config"] = _config()
     return made
+
+
+def _share_data(made: dict[str, Any]) -> None:
+    """Rows that several layers draw stand in the specification once."""
+    shared: dict[str, Any] = {}
+
+    def share(part: dict[str, Any]) -> None:
+        if "values" in part.get("data", {}):
+            values = part["data"]["values"]
+            name = next((known for known, rows in shared.items() if rows == values), f"rows-{len(shared) + 1}")
+            shared[name] = values
+            part["data"] = {"name": name}
+        for layer in part.get("layer", ()):
+            share(layer)
+
+    share(made)
+    made["datasets"] = shared
 
 
 def _config() -> dict[str, Any]:
@@ -178,7 +196,7 @@ def _at(field: str, channel: Channel) -> Channel:
 
 
 def _names(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
-    return list(dict.fromkeys(row[field] for row in rows if row.get(field)))
+    return list(dict.fromkeys(str(row[field]) for row in rows if row.get(field)))
 
 
 def _title(figure: ChartFigure, name: str) -> str | None:
@@ -232,12 +250,12 @@ def _category(figure: ChartFigure, **more: Any) -> Channel:
     return alt.Y(field="category", type="nominal", axis=axis, scale=alt.Scale(domain=names, paddingInner=0.3))
 
 
-def _value(figure: ChartFigure, *, zero: bool, field: str = "value") -> Channel:
+def _value(figure: ChartFigure, *, zero: bool) -> Channel:
     import altair as alt
 
     title = _title(figure, "value_title")
     return alt.X(
-        field=field,
+        field="value",
         type="quantitative",
         title=title,
         axis=_value_axis(figure, **LEVEL_TITLE),
@@ -318,11 +336,11 @@ def _interval(rows: Sequence[Mapping[str, Any]], x: Channel, y: Channel, **more:
     return rule.encode(x=_at("low", x), x2=alt.X2(field="high"), y=y, **more)
 
 
-def _flags(rows: Sequence[Mapping[str, Any]], x: Channel, y: Channel, field: str) -> Drawing:
+def _flags(rows: Sequence[Mapping[str, Any]], x: Channel, y: Channel) -> Drawing:
     """A mark beside each row that needs attention, for who does not see the colour."""
     import altair as alt
 
-    flagged = [{**row, "end": _end(row, field)} for row in rows if row.get("flag") in {"amber", "red"}]
+    flagged = [{**row, "end": _end(row)} for row in rows if row.get("flag") in {"amber", "red"}]
     if not flagged:
         return None
     return alt.Chart(_data(flagged)).mark_text(align="left", dx=7, text="▲", fill=FLAGGED).encode(x=_at("end", x), y=y)
@@ -339,8 +357,8 @@ def _hidden(figure: ChartFigure, y: Channel, **more: Any) -> Drawing:
     return sign.encode(x=alt.value(4), y=y, text=alt.Text(field="told", type="nominal"), **more)
 
 
-def _end(row: Mapping[str, Any], field: str) -> Any:
-    return row["high"] if row.get("high") is not None else row[field]
+def _end(row: Mapping[str, Any]) -> Any:
+    return row["high"] if row.get("high") is not None else row["value"]
 
 
 def _references(figure: ChartFigure, axis: str) -> list[Drawing]:
@@ -395,7 +413,7 @@ def _bars(figure: ChartFigure) -> Drawing:
     x, y = _value(figure, zero=True), _category(figure)
     tooltip = _tooltip(figure, rows, ("category", _title(figure, "category_title") or "row"))
     bars = alt.Chart(_data(rows)).mark_bar().encode(x=x, y=y, color=_flag_colour(rows), tooltip=tooltip)
-    flags = _flags(rows, x, y, "value")
+    flags = _flags(rows, x, y)
     drawn = _layers(bars, _interval(rows, x, y), flags, _hidden(figure, y), *_references(figure, "x"))
     return _titled(drawn.properties(height=_height(figure)), _title(figure, "category_title"))
 
@@ -560,7 +578,7 @@ def _intervals(figure: ChartFigure) -> Drawing:
     dots = alt.Chart(_data(rows)).mark_point(size=70, filled=True, opacity=1).encode(
         x=x, y=y, color=colour, tooltip=_tooltip(figure, rows, *told), **_shape(figure), **beside
     )  # fmt: skip
-    flags = _flags(rows, x, y, "value") if len(groups) < 2 else None
+    flags = _flags(rows, x, y) if len(groups) < 2 else None
     drawn = _layers(
         _interval(rows, x, y, **beside, color=colour),
         dots,

@@ -132,7 +132,12 @@ def _environment() -> Environment:
         "is_unbroken": _is_unbroken, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
         "told": lambda name: name.replace("_", " "),
     }  # fmt: skip
-    made.globals |= {"hidden_sign": disclosure.HIDDEN, "worth_sorting": ROWS_WORTH_SORTING, "long_table": LONG_TABLE}
+    made.globals |= {
+        "hidden_sign": disclosure.HIDDEN,
+        "worth_sorting": ROWS_WORTH_SORTING,
+        "long_table": LONG_TABLE,
+        "most_marks": charts.MOST_MARKS,
+    }
     return made
 
 

@@ -25,7 +25,8 @@ LAPTOP, PHONE = (1366, 768), (390, 844)
 PAPER_PIXELS = 703
 """Width of what is printed on A4 within the report's margins, at 96 pixels an inch."""
 
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 60_000
+"""A test machine may be busy."""
 OPEN_DETAILS = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 CLOSE_DETAILS = OPEN_DETAILS.replace("true", "false")
 GRAVE = {"serious", "critical"}

@@ -249,6 +249,16 @@ def test_any_name_stays_text(text):
     assert shape(Reader(page.render(made(text)))) == shape(Reader(page.render(made("harmless"))))
 
 
+def test_categories_may_be_numbers():
+    figure = ChartFigure("c", "bars", "t", "d", [{"category": n, "value": n / 10} for n in (1, 2, 10)])
+
+    drawn = charts.specification(figure)
+
+    values = next(iter(drawn["datasets"].values()))
+    assert [row["category"] for row in values] == ["1", "2", "10"]
+    assert drawn["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["1", "2", "10"]
+
+
 def test_in_a_long_table_what_needs_attention_comes_first_and_elsewhere_the_order_stays():
     def order(rows: int) -> list[str]:
         table = TableFigure("t", "t", [Column("row")], [[f"row {n}"] for n in range(rows)], "", {1: "amber", 3: "red"})
