@@ -108,7 +108,7 @@ def _gap(material: Material) -> Light:
     colour: Colour = "red" if "red" in colours else "amber" if "amber" in colours else "green"
     if colour == "green":
         said = f"Chance explains every gap between groups; the largest is {gap * 100:+.1f} points ({whose})."
-        return Light(name, colour, "none beyond chance", said, "groups")
+        return Light(name, colour, "within chance", said, "groups")
     said = (
         f"Where nobody has an NHS number in common, more links are missed than of everybody ({whose}). Red above"
         f" {groups.GAP_RED * 100:.0f} points."
@@ -230,7 +230,7 @@ def _checks_turned(material: Material, prior: Mapping[str, Any]) -> list[str]:
     if worse:
         said.append(f"Checks that fail now and passed before: {listed(worse, 8)}.")
     if better:
-        said.append(f"Checks that pass again: {listed(better, 8)}.")
+        said.append(f"Checks that pass again: {listed(better, 5)}.")
     return said
 
 

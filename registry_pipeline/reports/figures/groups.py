@@ -83,7 +83,7 @@ def section(material: Material) -> Section:
         behind += found
     gap, whose = worst_gap(material)
     material.headline["worst_gap"] = gap
-    told = f"The largest gap in estimated missed links is {percent(gap, 2)} ({whose})." if gap is not None else ""
+    told = _gap_told(material, gap, whose)
     notes = [
         f"Marked as falling behind: {listed(behind, 12)}." if behind else "No group large enough to judge is marked."
     ]
@@ -101,6 +101,21 @@ def section(material: Material) -> Section:
         notes=notes,
         answers=[12],
     )
+
+
+def _gap_told(material: Material, gap: float | None, whose: str) -> str:
+    if gap is None:
+        return "Missed links were not estimated by group for this night."
+    if any_behind(material):
+        return f"The largest gap in estimated missed links that chance does not explain is {gap * 100:+.1f} points"
+        f" ({whose})."
+    return f"Chance explains every gap in estimated missed links; the largest is {gap * 100:+.1f} points ({whose})."
+
+
+def any_behind(material: Material) -> bool:
+    """Whether any group's estimated missed links lie above everybody's by more than chance explains."""
+    groups = part(material.linkage, "estimates").get("groups") or ()
+    return any(judged_gap(group) in ("amber", "red") for group in groups)
 
 
 def _linked(material: Material) -> dict[str, Counts]:
@@ -261,8 +276,6 @@ def _not_told(material: Material) -> list[str]:
             "The deployment names no list of postcodes with their deprivation (postcodes in registry.yaml).",
         )
     notes = [f"{GROUPS.get(by, by).partition(' (')[0]}: {why}" for by, why in said.items()]
-    if not part(material.linkage, "estimates").get("groups"):
-        notes.append("Missed and false links were not estimated by group for this night.")
     return notes
 
 
