@@ -106,10 +106,8 @@ def section(material: Material) -> Section:
 def _gap_told(material: Material, gap: float | None, whose: str) -> str:
     if gap is None:
         return "Missed links were not estimated by group for this night."
-    if any_behind(material):
-        return f"The largest gap in estimated missed links that chance does not explain is {gap * 100:+.1f} points"
-        f" ({whose})."
-    return f"Chance explains every gap in estimated missed links; the largest is {gap * 100:+.1f} points ({whose})."
+    chance = "Chance does not explain every gap" if any_behind(material) else "Chance explains every gap"
+    return f"{chance} in estimated missed links; the largest is {gap * 100:+.1f} points ({whose})."
 
 
 def any_behind(material: Material) -> bool:
@@ -275,8 +273,7 @@ def _not_told(material: Material) -> list[str]:
             "deprivation_decile",
             "The deployment names no list of postcodes with their deprivation (postcodes in registry.yaml).",
         )
-    notes = [f"{GROUPS.get(by, by).partition(' (')[0]}: {why}" for by, why in said.items()]
-    return notes
+    return [f"{GROUPS.get(by, by).partition(' (')[0]}: {why}" for by, why in said.items()]
 
 
 def _charts(material: Material, estimated: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[ChartFigure]:
