@@ -36,7 +36,6 @@ class Picture:
 PICTURES = (
     Picture("report_first_screen", (1366, 768), "light"),
     Picture("report_groups_dark", (1366, 900), "dark", "groups"),
-    Picture("report_phone", (390, 844), "light"),
 )
 
 
