@@ -7,6 +7,7 @@ tables of keys, rules, weights and counts. What does not: any change to them, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -146,11 +147,12 @@ def _add_links(connection: duckdb.DuckDBPyConnection, person: str, names: LevelN
     """The links that hold the person together, and the nearest ones that did not hold."""
     # Made once: at a million people each look through the night's pairs takes a second.
     connection.execute(f"CREATE TEMP TABLE known_pair AS {load_sql('explain_pairs')}", {"patient_id": person})
+    withheld = {row[0] for row in connection.execute(_SENSITIVE_RECORDS).fetchall()}
     links = _rows(connection, "explain_links", person)
-    told = [(*row[:5], *_weighed(names, *row[5:])) for row in links]
+    told = [(*row[:5], *_told(names, withheld, row[:2], *row[5:])) for row in links]
     explained.add("Links between them", ("record", "record", *_PAIR), told)
     near = _rows(connection, "explain_neighbours", person, most=MOST_NEIGHBOURS)
-    told = [(*row[:6], *_weighed(names, *row[6:9])) for row in near]
+    told = [(*row[:6], *_told(names, withheld, row[:2], *row[6:9])) for row in near]
     of = f", {len(near)} of {near[0][-1]:,}" if near and near[0][-1] > len(near) else ""
     explained.add(f"Nearest records of others{of}", ("record", "other record", "of", *_PAIR), told)
 
@@ -161,6 +163,27 @@ def _add_attention(connection: duckdb.DuckDBPyConnection, person: str, explained
 
     rows = [(*row, REASONS.get(row[0], "")) for row in _rows(connection, "explain_attention", person)]
     explained.add("Waiting for a decision", ("reason", "records", "decided by", "weight", "since", "why"), rows)
+
+
+_SENSITIVE_RECORDS = """
+    SELECT record_id FROM patient_record
+    SEMI JOIN (SELECT patient_id FROM patient WHERE is_sensitive) AS flagged USING (patient_id)
+"""
+
+
+def _told(
+    names: LevelNames,
+    withheld: AbstractSet[str],
+    pair: Sequence[str],
+    weight: float | None,
+    levels: Mapping[str, int | None] | None,
+    weights: Mapping[str, float | None] | None,
+) -> tuple[str, str]:
+    """As `_weighed`; that somebody flagged sensitive shares another's home or telephone says where they live."""
+    told = _weighed(names, weight, levels, weights)
+    if told[0] and not withheld.isdisjoint(pair):
+        return "", "withheld: somebody is flagged sensitive"
+    return told
 
 
 def _weighed(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from registry_pipeline.config import REPOSITORY, Configuration, CsvSource, Feed,
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import pseudonyms
 from registry_pipeline.storage import raise_if_disk_full
-from registry_pipeline.synthetic import activity, areas, delivery, fhir, nights, recording, truth
+from registry_pipeline.synthetic import activity, areas, delivery, fhir, nights, objecting, recording, truth
 from registry_pipeline.synthetic.population import NONE, Places, Population, day_number, populate
 from registry_pipeline.synthetic.randomness import Ints, at_rate, stream
 
@@ -112,6 +113,7 @@ def synthesise(
         )
         rows, truth_rows = system.run()
         _make_keys(out, system.configuration)
+        _make_mesh(out, system.configuration)
         if replaces:
             _remove(out)
         for part in PARTS:
@@ -155,6 +157,13 @@ def _make_keys(out: Path, configuration: Configuration) -> None:
         if output.key.file is not None and not (out / output.key.file).exists():
             (out / output.key.file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             pseudonyms.new_key(out / output.key.file)
+
+
+def _make_mesh(out: Path, configuration: Configuration) -> None:
+    """The folders of a MESH client that nobody runs; what lies there is kept."""
+    mesh = configuration.deployment.national_opt_out
+    for folder in (mesh.outbox, mesh.inbox) if mesh is not None else ():
+        (out / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 class _System:
@@ -273,12 +282,24 @@ class _System:
                     kept = at_rate(rng, len(events), KEPT_FOR_CORRECTION)
                     book.earlier.setdefault(name, []).append(events.filter(pa.array(kept)))
                 write(events)
+                self._write_protected(name, feed, part, events, write, window)
                 self._note_unfinished(book, name, events)
             if name in book.not_over and window[0] == window[1]:
                 told, book.not_over[name] = activity.now_over(book.not_over[name], window[1])
                 write(told)
             if window[0] == window[1] and len(book.earlier.get(name, [])) > 1:
                 write(self._corrections(book, name, made, rng))
+
+    def _write_protected(
+        self, name: str, feed: Feed, part: activity.Known, events: pa.Table, write: Any, window: tuple[int, int]
+    ) -> None:
+        """Dissent in the history of a practice's patients, and events of people who may not be named."""
+        first = int(part.persons[0]) if len(part) else 0
+        if name == "condition" and part.provider in recording.SUPPLIERS and window[0] != window[1]:
+            write(objecting.dissent(part, window, stream(self.seed, part.provider, "dissent", first)))
+        if objecting.has_withheld(feed) and len(events):
+            rng = stream(self.seed, part.provider, "withheld", window[1], first)
+            write(objecting.withheld(events, rng))
 
     def _note_unfinished(self, book: _Provider, name: str, events: pa.Table) -> None:
         if self.nights == 1 or f"{activity.LATER}end_date" not in events.column_names:
@@ -341,7 +362,8 @@ def _copy_configuration(out: Path, first_night: date, nights: int) -> Configurat
     """Copy this repository's configuration into the system's folder, with sources and replica lying in it."""
     out.mkdir(parents=True, exist_ok=True)
     here = REPOSITORY / "dagster_home"
-    shutil.copytree(here / "providers", out / "providers", dirs_exist_ok=True)
+    shutil.copytree(here / "providers", out / "providers", copy_function=shutil.copyfile, dirs_exist_ok=True)
+    (out / "providers").chmod(0o700)  # copytree gives a folder the rights of its original
     text = (here / "registry.yaml").read_text(encoding="utf-8")
     written = {
         "sources": ".",

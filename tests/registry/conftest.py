@@ -69,7 +69,7 @@ class CareSystem:
                 provider=code,
                 setting=SETTINGS[code],
                 required=code in self.required,
-                agreement=self.agreements.get(code),
+                agreement=self.agreements.get(code) or (Agreement(reference="DSA-0") if self.agreements else None),
                 feeds={
                     feed: Feed(
                         source=CsvSource(kind="csv", path=f"{feed}.csv"),

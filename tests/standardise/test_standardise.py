@@ -18,7 +18,8 @@ from registry_pipeline.tables import FEEDS, TABLES, feed_table
 
 NIGHT, NEXT = date(2026, 4, 1), date(2026, 4, 2)
 CSV = {"kind": "csv", "path": "x.csv"}
-TEXT_COLUMNS = [c for c in FEEDS["patient"].column_names if c not in {"local_id", "test_patient", "deleted"}]
+NO_TEXT = {"local_id", "test_patient", "deleted", "withheld_identity_reason"}
+TEXT_COLUMNS = [c for c in FEEDS["patient"].column_names if c not in NO_TEXT]
 
 
 def provider(feed="patient", delivery="full", **columns):

@@ -1,3 +1,4 @@
+import csv
 import hashlib
 import itertools
 from collections import Counter
@@ -10,6 +11,7 @@ import pytest
 from registry_pipeline.config import REPOSITORY, Column, FhirNdjsonSource, load_configuration
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import postcodes, pseudonyms
+from registry_pipeline.govern.objections import TYPE_1_DISSENT, TYPE_1_WITHDRAWN
 from registry_pipeline.storage import Home, connect
 from registry_pipeline.synthetic import delivery, recording, synthesise
 from registry_pipeline.synthetic.randomness import stream
@@ -271,7 +273,7 @@ def test_a_run_that_ends_early_leaves_no_system_and_the_next_one_makes_it_whole(
         synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0, progress=give_up)
     assert [p.name for p in tmp_path.iterdir()] == [".unfinished"]
     synthesise(tmp_path, people=200, nights=1, seed=1, history_months=0)
-    parts = ["drop", "keys", "postcodes.csv", "providers", "registry.yaml", "replica", "truth"]
+    parts = ["drop", "keys", "mesh", "postcodes.csv", "providers", "registry.yaml", "replica", "truth"]
     assert sorted(p.name for p in tmp_path.iterdir()) == parts
 
 
@@ -342,3 +344,20 @@ def test_an_address_over_three_columns_can_be_put_together_again(text, parts):
 )
 def test_values_as_text(value, form, text):
     assert delivery.as_text(value, form).to_pylist() == [text]
+
+
+def test_some_people_said_no_and_some_events_are_withheld_and_nothing_else_changes_by_them(tmp_path):
+    synthesise(tmp_path, people=1500, nights=1, seed=1, history_months=12)
+    configuration = load_configuration(tmp_path, home=tmp_path / "home")
+    with (tmp_path / "drop" / "gp1" / "2026-04-01" / "SRCode.csv").open(encoding="cp1252") as file:
+        codes = [row["SNOMEDCode"] for row in csv.DictReader(file)]
+    with (tmp_path / "drop" / "rx1" / "ecds_2026-04-01.txt").open(encoding="cp1252") as file:
+        attendances = list(csv.DictReader(file, delimiter="|"))
+    withheld = [row for row in attendances if row["WITHHELD_REASON"]]
+
+    assert 5 < codes.count(TYPE_1_DISSENT[0]) < 60
+    assert codes.count(TYPE_1_WITHDRAWN[0]) < codes.count(TYPE_1_DISSENT[0])
+    assert 0 < len(withheld) <= max(1, len(attendances) // 100)
+    assert all(row["PATIENT_ID"] == "" for row in withheld)
+    mesh = configuration.deployment.national_opt_out
+    assert all((configuration.directory / folder).is_dir() for folder in (mesh.outbox, mesh.inbox))
