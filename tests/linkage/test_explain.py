@@ -125,6 +125,21 @@ def test_links_are_told_field_by_field_and_add_up(care):
     assert links[2][2:6] == ("must_link override 3", "match", "possible_match: different_birth_date", "11.00")
 
 
+@pytest.mark.parametrize(
+    ("flagged", "links", "near"), [(None, True, True), (OTHER, True, False), (LIVING, False, False)]
+)
+def test_how_somebody_flagged_sensitive_agrees_with_others_is_not_told(care, flagged, links, near):
+    people = [{"patient_id": p, "is_sensitive": p == flagged} for p in (LIVING, OTHER)]
+    write_rows("patient", care.home.current.resolve() / "patient.parquet", people)
+
+    explained = explain_patient(care.configuration, LIVING)
+
+    told = [row[-1] for title in ("Links", "Nearest") for row in section(explained, title)]
+    by_field = [[row for row in section(explained, title) if "birth_date" in row[-1]] for title in ("Links", "Nearest")]
+    assert (len(by_field[0]) > 0, len(by_field[1]) > 0) == (links, near)
+    assert ("withheld: somebody is flagged sensitive" in told) == (flagged is not None)
+
+
 def test_what_an_override_decided_is_told_also_where_nothing_was_compared(care):
     explained = explain_patient(care.configuration, LIVING)
     not_compared = ("not compared", "", "")
