@@ -47,7 +47,9 @@ ConfigFolder = Annotated[
 Night = Annotated[str, typer.Option("--night", help="The night, as YYYY-MM-DD.")]
 DEFAULT_CONFIG = Path()
 
-WORDS = ("state", "why", "rule", "made by", "field by field", "note", "decided by", "outcome", "by themselves", "purposes")
+WORDS = (
+    "state", "why", "rule", "made by", "field by field", "note", "decided by", "outcome", "by themselves", "purposes",
+)  # fmt: skip
 """Columns of tables that hold words; figures stand to the right."""
 KEYS = ("record", "other record", "of", "left", "right", "from", "to", "other id")
 """Columns of tables that hold keys and ids, which are to be copied whole."""
