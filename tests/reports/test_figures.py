@@ -42,7 +42,9 @@ def test_people_whose_records_contradict_each_other_are_counted(system):
         people |= people_of(f"alike_{kind}", 20, {**GP, column: one}, {**HOSPITAL, column: one}, HOSPITAL)
         people |= people_of(kind, MANY * 2**place, {**GP, column: one}, {**HOSPITAL, column: other})
     live(system, people)
-    shown = {r[0]: r[1] for r in table(report(system), "implausible_links").rows}
+    made = report(system)
+    shown = {r[0]: r[1] for r in table(made, "implausible_links").rows}
+    assert row(made, "consistency", "Sex")[0] == shown[implausible.KINDS["two_sexes"][0]]
     found = [shown.pop(implausible.KINDS[kind][0]) for kind in CONTRADICTIONS]
     assert found == [MANY, 2 * MANY, 4 * MANY]
     assert set(shown.values()) == {0}

@@ -287,7 +287,7 @@ def _charts(material: Material, estimated: Mapping[str, Mapping[str, Mapping[str
                 "low": group["missed"]["low"], "high": group["missed"]["high"], "flag": judged_gap(group),
             }
             for name, group in sorted(groups.items(), key=lambda item: _order(item[0]))
-            if group.get("missed") and group.get("is_compared")
+            if group.get("missed") and group.get("is_compared") and shown_count(group.get("people") or 0) != HIDDEN
         ]  # fmt: skip
         if by not in GROUPS or len(data) < 2:
             continue

@@ -62,6 +62,14 @@ DQMI_ITEMS: Mapping[str, float] = {
 and does not list them; its example has 0%, 2%, 3.5% and 100%. Here: none where a default says that the identifier was
 lost, 2% where it may be the truth (of no fixed abode, not stated), 3.5% for people registered nowhere."""
 
+CONSISTENT: Mapping[str, str] = {
+    "nhs_number": "two_nhs_numbers",
+    "birth_date": "two_birth_dates",
+    "sex": "two_sexes",
+    "death_date": "two_deaths",
+}
+"""Identifiers that should be the same in all of a person's records, and what counts people of whom they are not."""
+
 LOW_SHARE = 0.9
 """Share of records with a usable value below which an identifier is marked: the linkage then rests on the others."""
 
@@ -253,6 +261,7 @@ def _identifiers(material: Material, counts: Mapping[str, dict[str, Any]]) -> Se
             _matrix(material, counts, "validity", "Usable, share of what was delivered", _valid, note),
             _matrix(material, counts, "placeholders", 'Stood for "not known", share of records', _default, note),
             _usable(material, counts),
+            _consistency(material),
             _set_to_null(counts),
         ],
         notes=_not_read(material),
@@ -342,6 +351,30 @@ def _usable(material: Material, counts: Mapping[str, dict[str, Any]]) -> TableFi
         " requirement 12).",
         flags=flags,
     )  # fmt: skip
+
+
+def _consistency(material: Material) -> TableFigure:
+    """Whether a person's records say the same of what does not change."""
+    found = material.people_with_records
+    rows: list[Sequence[Cell]] = [
+        [
+            IDENTIFIERS.get(column, "Date of death"),
+            shown_count(found[differs]),
+            shown_share(found[differs], found["people_linked"]),
+        ]
+        for column, differs in CONSISTENT.items()
+    ]
+    return TableFigure(
+        id="consistency",
+        title="Consistency: people whose own records differ",
+        columns=[
+            Column("Identifier"),
+            Column("People", "people"),
+            Column("Share", "share", "of those with several records"),
+        ],
+        rows=rows,
+        note="Records without a value differ from none. What it may mean stands under Links that cannot be right.",
+    )
 
 
 def _set_to_null(counts: Mapping[str, dict[str, Any]]) -> TableFigure:
