@@ -267,6 +267,7 @@ def governance(configuration: Configuration, snapshot: Snapshot) -> dict[str, An
         "outputs": outputs,
         "objections": {each["purpose"]: each.get("left_out", {}) for each in outputs},
         "forgotten": {"people": forgotten.load(home).people},
+        "sign_offs": dict(configuration.deployment.sign_offs),
         "waiting": {
             purpose: sign_off.waits_for(configuration, home, snapshot.snapshot_id, purpose)
             for purpose in configuration.deployment.sign_offs
