@@ -45,6 +45,10 @@ APPROXIMATION = (
         f" hang together tonight stay so on up to {STAY_MARGIN:g} less."
     ),
     f"Pairs of a weight below {KEPT_WEIGHT:g} are not kept and stay apart at every threshold.",
+    (
+        "In data without families a few pairs that match for want of anybody else may come out otherwise than on the"
+        " night."
+    ),
 )
 """What a reader has to know of the figures."""
 
