@@ -265,7 +265,8 @@ def _rows_of_others(
         if "record_id" not in columns and "local_id" not in columns:
             continue
         keys = ("record_id", "local_id", "merged_into", "carer_local_id")
-        condition = f"NOT list_contains($theirs, coalesce({key}, ''))"
+        # A row without a key is nobody's record: it shares nothing with anybody.
+        condition = f"NOT list_contains($theirs, coalesce({key}, $theirs[1]))"
         rows += _matching(
             connection, part, [c for c in columns if c not in keys], search, condition, {"theirs": sorted(theirs)}
         )
