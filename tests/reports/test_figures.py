@@ -459,7 +459,7 @@ def test_outputs_and_objections_are_told(system):
     governance = {
         "outputs": outputs,
         "objections": {"audit": {"local": "*", "type_1": 20}},
-        "sign_offs": {"audit": 2},
+        "waiting": {"audit": 1, "direct_care": 0},
         "signatures": [{"who": "J Signatory", "role": "Caldicott Guardian"}],
         "forgotten": {"people": 2},
         "overrides": {"in_force": {"must_link": 3}, "made_last_30_nights": 1},
@@ -474,6 +474,6 @@ def test_outputs_and_objections_are_told(system):
     assert row(made, "objections", "audit", "type 1 opt-out, at the practice") == [20]
     assert row(made, "protected_people", "Erased at their request, and kept out") == ["*"]
     assert row(made, "overrides", "must link") == [3]
-    assert (made.about["signature"], made.about["signed"]) == ("signed by 1 person, of 2 asked for", False)
+    assert (made.about["signature"], made.about["signed"]) == ("signed by 1 person; audit waits for 1 more", False)
     assert "Caldicott Guardian" in section(made, "outputs").notes[0]
     assert "J Signatory" not in json.dumps(dataclasses.asdict(made))

@@ -265,8 +265,10 @@ def signature(material: Material) -> tuple[str, bool | None]:
     if "signatures" not in material.governance:
         return "not known whether it is signed", None
     signed = len(material.governance["signatures"] or ())
-    asked = max(part(material.governance, "sign_offs").values(), default=0)
     told = f"signed by {plural(signed, 'person', 'people')}" if signed else "not signed"
-    if signed < asked:
-        return f"{told}, of {asked} asked for", False
-    return told if asked or signed else "not signed, and no signature is asked for", True if signed else None
+    waiting = part(material.governance, "waiting")
+    missing = {spaced(purpose): number for purpose, number in waiting.items() if number}
+    if missing:
+        waits = [f"{purpose} waits for {number}" for purpose, number in missing.items()]
+        return f"{told}; {listed(waits)} more", False
+    return told if waiting or signed else "not signed, and no signature is asked for", True if signed else None
