@@ -460,6 +460,24 @@ def test_the_search_finds_what_is_there(watched):
     assert not watched.delivered.found_in("2026-04-01.1 of GP1:G0001 RX1 patient 1234567890123 0.97 <script>x</script>")
 
 
+def test_the_search_looks_everywhere(watched):
+    """A name on a screen, in a log, below Python, in a new file or in a file's name is found."""
+    given = _people()[21][1]
+    with _all_output() as output:
+        print(f"1 {given}")
+        logging.getLogger("some.library").debug("2 %s", given)
+        os.write(1, f"3 {given}\n".encode())
+        sys.stderr.write(f"4 {given}\n")
+    assert output[0].count(given) == 4
+    for planted in (watched.home.root / "reports" / "a page.html", watched.home.root / f"{given}.log"):
+        planted.write_text(f"<td>{given}" if planted.suffix == ".html" else "")
+        try:
+            texts = [text for name, text in _files(watched) if name.endswith(planted.name)]
+            assert any(watched.delivered.found_in(text) for text in texts)
+        finally:
+            planted.unlink()
+
+
 def test_no_screen_log_or_dagster_event_shows_a_value(watched):
     found = {(where, value) for where, text in watched.said for value in watched.delivered.found_in(text)}
     assert not found
