@@ -42,6 +42,10 @@ def refresh(
     accept_empty: Annotated[
         bool, typer.Option("--accept-empty", help="Take an empty reply at its word, although many were asked about.")
     ] = False,
+    accept_unchanged: Annotated[
+        bool,
+        typer.Option("--accept-unchanged", help="Take a reply of everybody at its word, although many were asked."),
+    ] = False,
     who: Who = None,
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
@@ -49,7 +53,9 @@ def refresh(
     from registry_pipeline.govern import opt_out
 
     configuration = load_configuration(config)
-    taken = opt_out.take_reply(configuration, file, accept_empty=accept_empty, who=who)
+    taken = opt_out.take_reply(
+        configuration, file, accept_empty=accept_empty, accept_unchanged=accept_unchanged, who=who
+    )
     settings = configuration.deployment.national_opt_out
     until = f" It may be used until {taken.expires_on(settings)}." if settings is not None else ""
     _say(f"The reply to {taken.name} holds {taken.kept or 0:,} of the {taken.asked:,} NHS numbers asked about.{until}")

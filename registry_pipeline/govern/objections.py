@@ -129,7 +129,7 @@ def _leave_out_national(
     if usable is None:
         raise RunFailed(
             f"The output for {purpose} is not made, since it honours the national data opt-out and there is no reply of"
-            f" the check that may be used: {opt_out.why_not_usable(configuration)}."
+            f" the check that may be used: {opt_out.why_not_usable(configuration, today=today)}."
         )
     _, kept = usable
     connection.execute(f"CREATE OR REPLACE TEMP VIEW kept_number AS SELECT nhs_number FROM {scan(kept)}")  # noqa: S608  # our own path

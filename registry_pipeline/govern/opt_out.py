@@ -53,6 +53,10 @@ EMPTY_IS_SUSPICIOUS_FROM = 100
 """NHS numbers asked about from which an empty reply is refused: about one person in twenty has opted out (National Data
 Opt-out statistics), so nobody left of a hundred is a fault, and taken in silence it would empty every output."""
 
+UNCHANGED_IS_SUSPICIOUS_FROM = 500
+"""NHS numbers asked about from which a reply that is the request itself is refused: with one in twenty opted out, that
+nobody of 500 did so is less likely than one in a hundred thousand million; it is the outbox's file, taken for it."""
+
 MOST_REQUESTS_A_MONTH = 9999
 """Four digits number the requests of a month."""
 
@@ -216,6 +220,7 @@ def take_reply(
     file: Path | None = None,
     *,
     accept_empty: bool = False,
+    accept_unchanged: bool = False,
     who: str | None = None,
     today: date | None = None,
 ) -> Request:
@@ -225,6 +230,7 @@ def take_reply(
         configuration: the deployment.
         file: the reply; None takes the newest in the inbox.
         accept_empty: take an empty list at its word, although many were asked about.
+        accept_unchanged: take a list of everybody at its word, although many were asked about.
         who: who reads it in; default: this account.
         today: the day by which its age is judged; default: the deployment's own.
 
@@ -248,6 +254,12 @@ def take_reply(
                 return request
             _refuse(reply, "answered_once", f"{request.name} was answered already: send a new request")
         _check_lines(reply, content, asked=request.asked, accept_empty=accept_empty)
+        if digest == request.sha256 and request.asked >= UNCHANGED_IS_SUSPICIOUS_FROM and not accept_unchanged:
+            _refuse(
+                reply, "not_the_request",
+                f"it is the request itself, byte for byte, so that none of {request.asked:,} people would have opted"
+                " out: fetch the reply, or give --accept-unchanged if it is so",
+            )  # fmt: skip
         _hand_over(connection, content)
         _check_asked(connection, reply, home, request)
         kept = _kept_file(home, request.name)
@@ -416,7 +428,7 @@ def usable_reply(configuration: Configuration, *, today: date | None = None) -> 
     return None
 
 
-def why_not_usable(configuration: Configuration) -> str:
+def why_not_usable(configuration: Configuration, *, today: date | None = None) -> str:
     """Why there is no usable reply, and what to do: the rest of a sentence."""
     settings = configuration.deployment.national_opt_out
     if settings is None:
@@ -428,6 +440,8 @@ def why_not_usable(configuration: Configuration) -> str:
     if not answered:
         return f"the reply to {known[-1].name} is not in yet: fetch it and run registry opt-out refresh"
     ended = answered[-1].expires_on(settings)
+    if (today or today_of(configuration)) <= ended:
+        return f"the list of {answered[-1].name} is gone from {_folder(Home(configuration.home))}: send a new request"
     return (
         f"the last reply expired after {ended} (expires_after_days: {settings.expires_after_days}): send a new request"
         " (registry opt-out request) and read its reply"

@@ -90,10 +90,12 @@ def write(name: str, rows: list[dict], path: Path) -> None:
     try:
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in table.columns)
         connection.execute(f"CREATE TEMP TABLE written AS SELECT {empty} LIMIT 0")
-        for row in rows:
-            known = {k: v for k, v in row.items() if k in table.column_names}
-            marks = ", ".join("?" for _ in known)
-            connection.execute(f"INSERT INTO written ({', '.join(known)}) VALUES ({marks})", list(known.values()))
+        known = [c for c in table.column_names if rows and c in rows[0]]
+        marks = ", ".join("?" for _ in known)
+        if rows:
+            connection.executemany(
+                f"INSERT INTO written ({', '.join(known)}) VALUES ({marks})", [[row[c] for c in known] for row in rows]
+            )
         write_table(connection, "SELECT * FROM written", table, path)
     finally:
         connection.close()

@@ -214,6 +214,16 @@ def test_nobody_left_of_many_is_believed_only_on_demand(tmp_path):
     assert opt_out.take_reply(system, file, accept_empty=True, today=TODAY).kept == 0
 
 
+def test_the_request_itself_is_no_reply_where_many_were_asked_about(tmp_path):
+    system = many(tmp_path, people=opt_out.UNCHANGED_IS_SUSPICIOUS_FROM)
+    asked = opt_out.ask(system, today=TODAY)
+    file = system.directory / "mesh" / "outbox" / f"{asked.name}.dat"
+
+    with pytest.raises(BadInput, match="not_the_request"):
+        opt_out.take_reply(system, file, today=TODAY)
+    assert opt_out.take_reply(system, file, accept_unchanged=True, today=TODAY).kept == asked.asked
+
+
 def test_nothing_in_the_inbox_is_said_so(system):
     opt_out.ask(system, today=TODAY)
 
@@ -280,6 +290,9 @@ def test_a_list_that_was_changed_after_it_was_read_is_not_used(system):
         connection.execute(f"COPY (SELECT '{number(1)}' AS nhs_number) TO '{file}' (FORMAT parquet)")
 
     with pytest.raises(RunFailed, match="its digest is another"):
+        disclosed(system)
+    file.unlink()
+    with pytest.raises(RunFailed, match="is gone from"):
         disclosed(system)
 
 
