@@ -603,3 +603,64 @@ def test_a_list_of_postcodes_that_cannot_be_used_is_refused(deployed, content, s
         with pytest.raises(BadInput, match=sentence):
             asked()
     assert not deployed.home.output(RISK, SNAPSHOT).exists()
+
+
+def values_of(seen):
+    """What is told of people, without their pseudonyms."""
+    return sorted(str({**row, "patient_pseudonym": None}) for row in seen.rows("patient"))
+
+
+def test_people_are_told_as_if_a_provider_that_is_not_covered_had_never_delivered(look, published, tmp_path):
+    without = CareSystem(
+        Home(tmp_path / "home"), providers=("GP1", "GP2"), feeds=("patient", "contact"), agreements=AGREEMENTS
+    )
+    covered = [row for row in RECORDS if not row["record_id"].startswith("RX1")]
+    # But that it protects a person is heard.
+    without.deliver(NIGHT, [{**row, "is_sensitive": row["record_id"] == "GP1:3"} for row in covered])
+    without.cluster(NIGHT, [[row["record_id"]] for row in covered])
+    for provider, rows in (("GP1", CONTACTS), ("GP2", BIRTHS)):
+        without.events("activity", "contact", provider, NIGHT, list(rows))
+    without.publish(NIGHT)
+    for file in (f"{RISK}.key", f"{AUDIT}.key", "postcodes.csv"):
+        shutil.copy(published / file, tmp_path / "home" / file)
+    seen = Seen(without, configured(without), RISK)
+    assert values_of(seen) == values_of(look(RISK))
+    assert len(values_of(seen)) == 4
+
+
+def test_which_number_replaced_another_is_not_known_from_who_is_not_covered(care_system, published):
+    """A verified number's birth date comes first, but for a number that was replaced: here, by what the hospital says."""
+    care_system.providers, care_system.agreements = ("GP1", "GP2", "RX1"), AGREEMENTS
+    care_system.feeds = ("patient", "nhs_number_replacement")
+    care_system.deliver(
+        NIGHT,
+        [
+            {"record_id": "GP1:1", "birth_date": date(1950, 1, 1)},
+            {"record_id": "GP2:1", "birth_date": date(1951, 1, 1), "nhs_number": "9000000017", "is_nhs_number_verified": True},
+        ],
+    )  # fmt: skip
+    care_system.cluster(NIGHT, [["GP1:1", "GP2:1"]])
+    care_system.replaced("RX1", NIGHT, {"9000000017": "9000000025"})
+    care_system.publish(NIGHT)
+    for purpose in (RISK, AUDIT):
+        shutil.copy(published / f"{purpose}.key", care_system.home.root)
+    told = configured(care_system, postcodes=None)
+    assert Seen(care_system, told, AUDIT).patient("GP1:1")["birth_period"] == "1950"
+    assert Seen(care_system, told, RISK).patient("GP1:1")["birth_period"] == "1951"
+
+
+def test_no_file_of_the_home_or_of_an_export_holds_a_key(deployed, tmp_path):
+    told = configured(deployed)
+    keys = {purpose: pseudonyms.key_for(told, purpose) for purpose in (RISK, AUDIT)}
+    for purpose in keys:
+        exports.export(told, purpose, to=tmp_path / purpose)
+    new = tmp_path / "new.key"
+    keys["new"] = pseudonyms.new_key(new)
+    exports.rotate(told, AUDIT, new=new, map_file=tmp_path / "map.parquet")
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".key"]
+    assert len(files) > 40
+    content = b"".join(file.read_bytes() for file in files)
+    for key in keys.values():
+        assert key.secret not in content
+        assert key.secret.hex().encode() not in content
+        assert key.fingerprint.encode() in content
