@@ -1,5 +1,6 @@
 """What a purpose sees of the registry: covered values only, nobody who objects, and no identity."""
 
+import re
 import shutil
 from datetime import date, datetime
 from itertools import pairwise
@@ -8,7 +9,9 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from registry_pipeline import cli
 from registry_pipeline.config import Agreement, Deployment, KeySource, PostcodeLookup, PurposeOutput
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal, pseudonyms
@@ -664,3 +667,52 @@ def test_no_file_of_the_home_or_of_an_export_holds_a_key(deployed, tmp_path):
         assert key.secret not in content
         assert key.secret.hex().encode() not in content
         assert key.fingerprint.encode() in content
+
+
+def described(system):
+    """The deployment's folder, as the command reads it."""
+    root = system.home.root
+    outputs = "".join(f"  {p}: {{key: {{file: {p}.key}}, objections: []}}\n" for p in (RISK, AUDIT))
+    (root / "registry.yaml").write_text(f"home: .\npostcodes: {{path: postcodes.csv}}\nthreads: 1\noutputs:\n{outputs}")
+    (root / "providers").mkdir()
+    for code, agreement in AGREEMENTS.items():
+        (root / "providers" / f"{code}.yaml").write_text(
+            f"provider: {code}\nsetting: {'gp' if code != 'RX1' else 'acute'}\n"
+            f"agreement: {{reference: {agreement.reference}, purposes: [{', '.join(agreement.purposes)}]}}\n"
+            "feeds: {patient: {source: {kind: csv, path: patient.csv}}}\n"
+        )
+    return root
+
+
+@pytest.fixture
+def say(deployed, monkeypatch):
+    """Runs the command on the deployment; gives back what it says."""
+    monkeypatch.delenv("REGISTRY_HOME", raising=False)
+    monkeypatch.setenv("REGISTRY_CONFIG", str(described(deployed)))
+
+    def run(*words):
+        done = CliRunner().invoke(cli.app, [str(word) for word in words])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    return run
+
+
+def test_the_command_exports_and_looks_after_keys(say, deployed, tmp_path):
+    assert "not used yet" in say("key", "check")
+    said = say("export", "--purpose", RISK, "--to", tmp_path / "out")
+    assert re.search(r"patient_activity +4\b", said)
+    assert "People left out, wholly or in part (* is 1 to 7): agreement *." in said
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    made = say("key", "new", tmp_path / "new.key")
+    assert (tmp_path / "new.key").read_text().strip() not in made
+    assert say("key", "check").count("in use") == 1
+    said = say(
+        "key", "rotate", RISK, "--new", tmp_path / "new.key", "--map", tmp_path / "map.parquet", "--why", "yearly"
+    )
+    assert "The map of event 4, patient 4, record 4 is in" in said
+    with pytest.raises(BadInput, match=r"^1 of 2 keys cannot be used; the first: The key of risk_stratification"):
+        say("key", "check")
+    with pytest.raises(BadInput, match="describes no output for 'research'"):
+        say("export", "--purpose", "research")
