@@ -206,7 +206,12 @@ def test_small_groups_are_hidden_and_large_ones_told(system):
 
 
 def test_a_group_of_which_much_is_missed_is_marked(system):
-    live(system, people_of("most", 300, *of_groups(ethnicity="A")) | people_of("some", 300, *of_groups(ethnicity="H")))
+    live(
+        system,
+        people_of("most", 300, *of_groups(ethnicity="A"))
+        | people_of("some", 300, *of_groups(ethnicity="H"))
+        | people_of("others", 300, *of_groups(ethnicity="R")),
+    )
 
     def measured(value):
         return {"value": value, "low": value / 2, "high": value * 2, "of": 300.0}
@@ -217,11 +222,14 @@ def test_a_group_of_which_much_is_missed_is_marked(system):
             "missed_gap": missed - 0.02, "is_compared": True, "falls_behind": bool(behind), "falls_behind_in": behind,
         }  # fmt: skip
 
-    groups = [found("A British", 0.01, []), found("H Indian", 0.06, ["missed"])]
+    groups = [found("A British", 0.01, []), found("H Indian", 0.06, ["missed"]), found("R Chinese", 0.01, ["false"])]
     estimates = {"missed": measured(0.02), "false": measured(0.001), "groups": groups, "method": "made up"}
     made = report(system, linkage={"estimates": estimates})
     ethnicity = table(made, "groups_ethnicity")
-    assert {ethnicity.rows[number][0]: colour for number, colour in ethnicity.flags.items()} == {"H Indian": "red"}
+    assert {ethnicity.rows[number][0]: colour for number, colour in ethnicity.flags.items()} == {
+        "H Indian": "red",
+        "R Chinese": "amber",
+    }
     light = next(each for each in made.lights if each.section == "groups")
     assert (light.colour, "H Indian" in light.meaning) == ("red", True)
     assert next(c for c in section(made, "groups").charts if c.id == "missed_by_ethnicity").data[1]["flag"] == "red"

@@ -88,8 +88,8 @@ def _sections(material: Material) -> list[Section]:
     return [by_id[name] for name in ORDER]
 
 
-def _about(material: Material) -> dict[str, Cell]:
-    """What the first screen says of the snapshot."""
+def _about(material: Material) -> dict[str, Cell | Mapping[str, Any]]:
+    """What the first screen says of the snapshot, and the journal's head, to which `journal verify` holds it later."""
     code = material.manifest.get("code") or {}
     signature, signed = first_screen.signature(material)
     return {
@@ -100,4 +100,5 @@ def _about(material: Material) -> dict[str, Cell]:
         "linkage model": material.manifest.get("model_version"),
         "code": code.get("version"),
         "made from": f"{len({e['provider'] for e in material.manifest.get('inputs', ())})} providers",
+        **({"journal": journal} if (journal := material.governance.get("journal")) else {}),
     }

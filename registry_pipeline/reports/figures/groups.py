@@ -195,6 +195,8 @@ def _table(
         ratio = share / everybody if isinstance(share, float) and isinstance(everybody, float) and everybody else None
         group = estimated.get(name, {})
         colour = judged_gap(group)
+        if colour == "green" and "false" in (group.get("falls_behind_in") or ()):
+            colour = "amber"  # more of them are joined to strangers than chance explains
         if colour == "grey" and name != NOT_KNOWN and by != "nhs_number_status":
             colour = judged_ratio(ratio, total)
         if colour in ("amber", "red"):
