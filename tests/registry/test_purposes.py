@@ -716,3 +716,16 @@ def test_the_command_exports_and_looks_after_keys(say, deployed, tmp_path):
         say("key", "check")
     with pytest.raises(BadInput, match="describes no output for 'research'"):
         say("export", "--purpose", "research")
+
+
+@pytest.mark.parametrize("table", OUTPUT_TABLES.values(), ids=lambda table: table.name)
+def test_what_an_output_tells_is_described_and_has_no_place_for_identity(table):
+    names = table.column_names
+    assert len(set(names)) == len(names)
+    assert set(table.key) <= set(names)
+    assert all(column.description for column in table.columns)
+    identifying = {
+        "patient_id", "record_id", "local_id", "event_key", "nhs_number", "given_name", "family_name", "birth_date",
+        "death_date", "address", "postcode", "phone", "email", "description", "coordinator_id", "carer_local_id",
+    }  # fmt: skip
+    assert not identifying & set(names)
