@@ -157,7 +157,7 @@ def _forgotten(asked: Asked) -> None:
         "other_nhs_number": "replaced_by" if "replaced_by" in columns else None,
     }
     cells = ", ".join(f"{source or 'NULL::VARCHAR'} AS {name}" for name, source in taken.items())
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW keyed_row AS SELECT part, part_row, {cells} FROM delivered_row")  # noqa: S608  # names from tables.py
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE keyed_row AS SELECT part, part_row, {cells} FROM delivered_row")  # noqa: S608  # names from tables.py
     _name_known_records(asked)
     script = load_sql("left_out_forgotten")
     connection.execute(macros_of(script))

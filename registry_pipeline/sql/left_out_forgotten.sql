@@ -1,5 +1,5 @@
 -- Rows of a delivery that are forgotten people's, and cells of other people's rows that name them.
--- Input: view keyed_row (part, part_row, local_id, other_local_id, nhs_number, other_nhs_number, as delivered), table
+-- Input: table keyed_row (part, part_row, local_id, other_local_id, nhs_number, other_nhs_number, as delivered), table
 -- known_record (record_id) of the current registry, tables left_out_row and blank_cell.
 -- Parameters: $provider; $records and $numbers, the tombstones' digests; $inner and $outer, the key as HMAC's pads;
 -- $is_patient; $other_column, the canonical name of other_local_id.

@@ -6,10 +6,11 @@ import csv
 import gzip
 import io
 import json
-import os
 import re
 import shutil
+import sqlite3
 import zipfile
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -250,33 +251,6 @@ def grouped(home: Path) -> set[frozenset[str]]:
     return set(map(frozenset, groups.values()))
 
 
-def test_nothing_is_left_and_nobody_else_is_touched(system):
-    home = system / "home"
-    before, landed = tables_of(home), landing_lines(home)
-    persons = people_of(home)
-    theirs = persons["GP1:G0007"]
-    assert len({r for r, p in persons.items() if p == theirs}) == 4
-    places = {name.split("/")[0] for name in holding(home)}
-    assert {"landing", "staging", "quarantine", "linkage", "registry"} <= places
-    done = forget.forget(configured(system), "RX1:R0007", **SAID)
-    assert holding(home) == {}
-    assert done.number == 1
-    assert set(done.rows) >= {"landing", "staging", "quarantine", "linkage", "registry"}
-    assert done.proof.shared == {"address": 1, "phone": 1}
-    assert done.proof.looked_for["nhs_number"] == 1
-    assert len(done.proof.files) > 50
-    nobody = {needle.lower() for needle in needles()}
-    for name, rows in tables_of(home).items():
-        kept = [row for row in before[name] if not any(needle in row.lower() for needle in nobody)]
-        if name.endswith(("identity_event.parquet", "carer.parquet", "carer.carer.parquet")):
-            continue  # an event more; a cell less
-        assert [row for row in rows if theirs not in row] == [row for row in kept if theirs not in row], name
-    for name, lines in landing_lines(home).items():
-        expected = [line for line in landed[name] if not any(needle in line.lower() for needle in nobody)]
-        assert [line for line in lines if "c1" not in line] == [line for line in expected if "c1" not in line], name
-    assert people_of(home) == {r: p for r, p in persons.items() if p != theirs}
-
-
 def landing_lines(home: Path) -> dict[str, list[str]]:
     """Rows of landed files; a row over two lines is put into one."""
     return {
@@ -292,10 +266,63 @@ def landing_lines(home: Path) -> dict[str, list[str]]:
     }
 
 
-def test_what_stands_beside_the_rows_is_right(system):
-    home = Home(system / "home")
-    theirs = people_of(home.root)["GP1:G0007"]
-    done = forget.forget(configured(system), theirs.upper(), **SAID)
+@dataclass
+class Forgotten:
+    """A system out of which one person was taken, and what it was before."""
+
+    folder: Path
+    done: forget.Done
+    people: dict[str, str]
+    tables: dict[str, list[str]]
+    landed: dict[str, list[str]]
+    places: set[str]
+
+    @property
+    def home(self) -> Home:
+        return Home(self.folder / "home")
+
+    @property
+    def theirs(self) -> str:
+        return self.people["GP1:G0007"]
+
+
+@pytest.fixture(scope="module")
+def without_them(two_nights, tmp_path_factory) -> Forgotten:
+    """Somebody with records at four providers is forgotten, of whom an override spoke."""
+    folder = tmp_path_factory.mktemp("forgotten") / "system"
+    shutil.copytree(two_nights, folder, symlinks=True)
+    asked = overrides.Asked(
+        kind="cannot-link", left="GP1:G0007", right="GP1:G0010", who="A. Steward", why="not G0007 of the letter"
+    )
+    overrides.add(configured(folder), asked)
+    home = folder / "home"
+    before = people_of(home), tables_of(home), landing_lines(home), {name.split("/")[0] for name in holding(home)}
+    return Forgotten(folder, forget.forget(configured(folder), "RX1:R0007", **SAID), *before)
+
+
+def test_nothing_is_left_and_nobody_else_is_touched(without_them):
+    home, done = without_them.home.root, without_them.done
+    assert len({r for r, p in without_them.people.items() if p == without_them.theirs}) == 4
+    assert {"landing", "staging", "quarantine", "linkage", "registry", "overrides"} <= without_them.places
+    assert holding(home) == {}
+    assert done.number == 1
+    assert set(done.rows) >= {"landing", "staging", "quarantine", "linkage", "registry"}
+    assert done.proof.shared == {"address": 1, "phone": 1}
+    assert done.proof.looked_for["nhs_number"] == 1
+    assert len(done.proof.files) > 50
+    nobody = {needle.lower() for needle in [*needles(), without_them.theirs]}
+    changed = ("identity_event.parquet", "carer.parquet", "carer.carer.parquet")  # an event more; a cell less
+    for name, rows in tables_of(home).items():
+        kept = [row for row in without_them.tables[name] if not any(needle in row.lower() for needle in nobody)]
+        assert name.endswith(changed) or rows == kept, name
+    for name, lines in landing_lines(home).items():
+        kept = [line for line in without_them.landed[name] if not any(needle in line.lower() for needle in nobody)]
+        assert [line for line in lines if "c1" not in line] == [line for line in kept if "c1" not in line], name
+    assert people_of(home) == {r: p for r, p in without_them.people.items() if p != without_them.theirs}
+
+
+def test_what_stands_beside_the_rows_is_right(without_them):
+    home, theirs, done = without_them.home, without_them.theirs, without_them.done
     manifest = read_json(home.current / "manifest.json")
     assert manifest["redacted"][0]["number"] == 1
     assert "redaction_under_way" not in manifest
@@ -328,11 +355,12 @@ def test_what_stands_beside_the_rows_is_right(system):
 
 
 def test_they_stay_out_also_under_another_key_and_the_rest_is_as_if_they_had_never_been(
-    system, landing_postgres, tmp_path
+    without_them, landing_postgres, tmp_path
 ):
+    system = tmp_path / "system"
+    shutil.copytree(without_them.folder, system, symlinks=True)
+    landing_postgres[0] = system
     home = system / "home"
-    before = people_of(home)
-    forget.forget(configured(system), "GP1:G0007", **SAID)
     deliveries = Deliveries(system)
     deliveries.deliver(THIRD)
     # A living person is given the number by mistake, and loses nothing but that.
@@ -346,8 +374,7 @@ def test_they_stay_out_also_under_another_key_and_the_rest_is_as_if_they_had_nev
     assert left_out[("GP1", "contact")] == {"forgotten": 2}
     assert left_out[("RX1", "spell")] == {"forgotten": 1}
     assert find(Home(home), "GP1", "patient", THIRD).rows_delivered == WHOM + 2
-    theirs = before["GP1:G0007"]
-    assert people_of(home) == {r: p for r, p in before.items() if p != theirs}
+    assert people_of(home) == {r: p for r, p in without_them.people.items() if p != without_them.theirs}
     twin = described(tmp_path / "twin")
     landing_postgres[0] = twin
     Deliveries(twin, without=(GONE,)).deliver(THIRD)
@@ -393,18 +420,15 @@ def test_rectified_they_come_in_afresh_under_their_id(system):
     assert people_of(home)["RX1:R0007"] == before["GP1:G0007"]
 
 
-def test_overrides_keep_their_decision_and_lose_the_persons_keys(system):
-    configuration, home = configured(system), system / "home"
-    asked = overrides.Asked(
-        kind="cannot-link", left="GP1:G0007", right="GP1:G0010", who="A. Steward", why="not G0007 of the letter"
-    )
-    overrides.add(configuration, asked)
-    forget.forget(configuration, "GP1:G0007", **SAID)
-    kept = overrides.all_overrides(configuration)[0]
+def test_overrides_keep_their_decision_and_lose_the_persons_keys(without_them):
+    kept = overrides.all_overrides(configured(without_them.folder))[0]
     assert (kept.left, kept.left_records, kept.right_records) == ("forgotten:1", ("forgotten:1",), ("GP1:G0010",))
     assert kept.why == "not [taken out] of the letter"
-    assert holding(home) == {}
-    overrides.undo(configuration, 1, who="A. Steward", why="settled")  # the triggers are there again
+    with (
+        pytest.raises(sqlite3.DatabaseError, match="append-only"),
+        sqlite3.connect(without_them.home.overrides) as store,
+    ):
+        store.execute("UPDATE registry_override SET why = 'else'")
 
 
 def test_what_nobody_knows_and_what_is_not_said_is_refused(system):
@@ -447,8 +471,6 @@ def test_the_proof_finds_what_nobody_took_out(system):
         forget.forget(configured(system), "GP1:G0007", **SAID)
     proof = read_json(forgotten.folder(Home(system / "home")) / "1.json")
     assert proof["found"] == {"reports/note.txt": ["nhs_number"]}
-    note.unlink()
-    assert forget.forget(configured(system), "GP1:G0007", **SAID).proof.found == {}
-    os.chmod(forgotten.folder(Home(system / "home")) / "key", 0o644)
+    (forgotten.folder(Home(system / "home")) / "key").chmod(0o644)
     with pytest.raises(RunFailed, match="read by others"):
         forgotten.load(Home(system / "home"))
