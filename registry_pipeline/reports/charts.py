@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -42,6 +43,11 @@ GROUP_ROW = 15
 HEIGHT = 280
 """Pixels of a chart whose height does not come from its rows."""
 
+LOW_HEIGHT = 170
+"""Pixels of a chart with a single line: there are often many of them."""
+
+MOST_DAYS_NAMED = 8
+
 MOST_MARKS = 5000
 """Data of a chart that is still drawn; more than this nobody can read, and the page would be slow."""
 
@@ -56,8 +62,11 @@ REFERENCE_ROW, REFERENCE_ROWS = 14, 2
 
 LABELLED_ABOVE = ("bars", "grouped_bars", "stacked_bars", "histogram", "intervals")
 
-FORMATS = {"share": ".2~%", "count": ",d", "people": ",d", "number": ",f"}
-"""d3 formats of the value axis."""
+FORMATS = {"count": ",d", "people": ",d", "number": ",f"}
+"""d3 formats of the value axis; that of shares depends on how far they lie apart."""
+
+TICKS = 5
+SHARE_DECIMALS, MOST_DECIMALS = 2, 6
 
 LEVEL_TITLE = {"titleAnchor": "end", "titleAlign": "right"}
 """A level axis is named at its right end: a long name then runs towards the labels, not out of a phone's screen."""
@@ -203,8 +212,26 @@ def _title(figure: ChartFigure, name: str) -> str | None:
     return str(figure.options[name]) if figure.options.get(name) else None
 
 
-def _format(figure: ChartFigure) -> str:
-    return FORMATS.get(figure.options.get("format", FALLBACK_FORMAT), FORMATS[FALLBACK_FORMAT])
+def _format(figure: ChartFigure, *, zero: bool) -> str:
+    """d3's format of the value axis, with as many decimals as tell its ticks apart."""
+    given = figure.options.get("format", FALLBACK_FORMAT)
+    if given != "share":
+        return FORMATS["count" if _is_whole(figure) else given]
+    values = _values(figure)
+    span = (max(values) if zero else max(values) - min(values)) if values else 0
+    decimals = math.ceil(-math.log10(100 * span / TICKS)) if span > 0 else SHARE_DECIMALS
+    return f".{min(max(decimals, 0), MOST_DECIMALS)}~%"
+
+
+def _values(figure: ChartFigure) -> list[float]:
+    known = (_number(row.get(name)) for row in figure.data for name in ("value", "low", "high"))
+    return [value for value in known if value is not None]
+
+
+def _is_whole(figure: ChartFigure) -> bool:
+    """Whether a half on the axis would make no sense."""
+    given = figure.options.get("format", FALLBACK_FORMAT)
+    return given in {"count", "people"} or (given == "number" and all(value.is_integer() for value in _values(figure)))
 
 
 def _value_scale(figure: ChartFigure, *, zero: bool) -> Channel:
@@ -216,17 +243,24 @@ def _value_scale(figure: ChartFigure, *, zero: bool) -> Channel:
     return alt.Scale(zero=zero and figure.options.get("zero") is not False, nice=True)
 
 
-def _value_axis(figure: ChartFigure, **more: Any) -> Channel:
+def _value_axis(figure: ChartFigure, *, zero: bool, **more: Any) -> Channel:
     import altair as alt
 
-    whole = figure.options.get("format") in {"count", "people"}
+    whole = _is_whole(figure)
     ticks = {"expr": "containerSize()[0] < 480 ? 4 : 7"}
-    settings = {"format": _format(figure), "tickCount": ticks, **({"tickMinStep": 1} if whole else {}), **more}
+    settings = {
+        "format": _format(figure, zero=zero),
+        "tickCount": ticks,
+        **({"tickMinStep": 1} if whole else {}),
+        **more,
+    }
     if figure.options.get("log") and not whole:
         settings["format"] = ",~g"
     elif figure.options.get("log"):
         settings["values"] = [0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000]
         settings.pop("tickMinStep")
+    elif whole and not zero and (values := _values(figure)) and max(values) - min(values) < TICKS:
+        settings["values"] = list(range(int(min(values)), int(max(values)) + 1))
     return alt.Axis(**settings)
 
 
@@ -258,7 +292,7 @@ def _value(figure: ChartFigure, *, zero: bool) -> Channel:
         field="value",
         type="quantitative",
         title=title,
-        axis=_value_axis(figure, **LEVEL_TITLE),
+        axis=_value_axis(figure, zero=zero, **LEVEL_TITLE),
         scale=_value_scale(figure, zero=zero),
     )
 
@@ -457,12 +491,13 @@ def _lines(figure: ChartFigure) -> Drawing:
     rows = [{**row, "x_told": words.plain(row["x"], "date" if dates else "number")} for row in rows]
     x_title = _title(figure, "x_title")
     ticks = {"expr": "containerSize()[0] / 90"}
+    at: dict[str, Any] = {"values": _days(rows)} if dates and len(_days(rows)) <= MOST_DAYS_NAMED else {}
     form = "%-d %b" if dates else ",f"
-    axis = alt.Axis(title=x_title, grid=False, labelOverlap=True, tickCount=ticks, format=form)
+    axis = alt.Axis(title=x_title, grid=False, labelOverlap=True, tickCount=ticks, format=form, **at)
     scale = alt.Scale(type="utc", padding=8) if dates else alt.Scale(zero=False, nice=False, padding=8)
     x = alt.X(field="x", type="temporal" if dates else "quantitative", axis=axis, scale=scale)
     y = alt.Y(
-        field="value", type="quantitative", title=None, axis=_value_axis(figure, tickCount=5),
+        field="value", type="quantitative", title=None, axis=_value_axis(figure, zero=False, tickCount=TICKS),
         scale=_value_scale(figure, zero=figure.options.get("zero") is True),
     )  # fmt: skip
     group = [("group", _title(figure, "group_title") or "group")] if _groups(figure) else []
@@ -473,7 +508,17 @@ def _lines(figure: ChartFigure) -> Drawing:
     points = base.mark_point(size=34, filled=True, opacity=1)
     seen = points.encode(x=x, y=y, color=colour, tooltip=tooltip, **_shape(figure))
     drawn = _layers(_band(rows, x, y, colour), line, seen, *_references(figure, "y"))
-    return _titled(drawn.properties(height=HEIGHT), _title(figure, "value_title"))
+    return _titled(
+        drawn.properties(height=HEIGHT if len(_groups(figure)) > 1 else LOW_HEIGHT), _title(figure, "value_title")
+    )
+
+
+def _days(rows: Sequence[Mapping[str, Any]]) -> list[Channel]:
+    """Nights as Vega-Lite takes them: of few nights each is named, and no hour between them."""
+    import altair as alt
+
+    days = sorted({datetime.fromisoformat(row["x"]) for row in rows})
+    return [alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True) for day in days]
 
 
 def _detail(figure: ChartFigure) -> Any:
@@ -507,19 +552,22 @@ def _histogram(figure: ChartFigure) -> Drawing:
         scale=alt.Scale(zero=False, nice=False),
     )  # fmt: skip
     y = alt.Y(
-        field="value", type="quantitative", title=None, axis=_value_axis(figure, tickCount=5),
+        field="value", type="quantitative", title=None, axis=_value_axis(figure, zero=True, tickCount=TICKS),
         scale=_value_scale(figure, zero=True),
     )  # fmt: skip
     group = [("group", _title(figure, "group_title") or "group")] if _groups(figure) else []
-    # Stacked on a logarithmic axis, an upper part would look like nothing: groups then stand one before the other.
+    # Stacked on a logarithmic axis, an upper part would look like nothing: groups then stand one before the other,
+    # the lowest in front.
     over = bool(group and figure.options.get("log"))
-    bars = alt.Chart(_data(rows)).mark_bar(stroke=PAPER, strokeWidth=0.5, opacity=0.7 if over else 1)
+    rows = sorted(rows, key=lambda row: -row["value"]) if over else rows
+    bars = alt.Chart(_data(rows)).mark_bar(stroke=PAPER, strokeWidth=0.5)
     shown = bars.encode(
         x=x, x2=alt.X2(field="to"), y=y.stack(None) if over else y, color=_colour(figure),
         tooltip=_tooltip(figure, rows, ("bin_told", x_title or "from"), *group),
     )  # fmt: skip
     drawn = _layers(shown, *_references(figure, "x")).properties(height=HEIGHT)
-    return _titled(drawn, _title(figure, "value_title"))
+    title = _title(figure, "value_title")
+    return _titled(drawn, f"{title}; bars of one place stand one before the other" if over and title else title)
 
 
 def _calibration(figure: ChartFigure) -> Drawing:

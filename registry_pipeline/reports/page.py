@@ -37,7 +37,7 @@ MOST_ROWS = 500
 
 ROWS_WORTH_SORTING = 5
 
-LONG_TABLE = 20
+LONG_TABLE = 25
 """Rows from which on a table scrolls in its own box on a screen; in print it is whole."""
 
 LONGEST_WORD = 24
@@ -129,7 +129,8 @@ def _environment() -> Environment:
         "plain": words.plain, "specification": _specification, "drawable": charts.can_be_drawn, "as_table": as_table,
         "shown_rows": _shown_rows,
         "is_reordered": _is_reordered,
-        "is_unbroken": _is_unbroken, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
+        "is_unbroken": _is_unbroken,
+        "is_code": _is_code, "decimals": _decimals, "unknown": _is_unknown, "sort_key": _sort_key,
         "told": lambda name: name.replace("_", " "),
     }  # fmt: skip
     made.globals |= {
@@ -216,6 +217,11 @@ def _is_unknown(value: Cell) -> bool:
 def _is_unbroken(value: Cell) -> bool:
     """Whether a cell holds something too long for a line, such as a digest."""
     return isinstance(value, str) and any(len(word) > LONGEST_WORD for word in value.split())
+
+
+def _is_code(value: Cell) -> bool:
+    """Whether a cell holds one short word, such as a reference, that is not to be broken at its hyphens."""
+    return isinstance(value, str) and len(value.split()) == 1 and not _is_unbroken(value)
 
 
 def _sort_key(value: Cell) -> str:
