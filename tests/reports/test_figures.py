@@ -222,7 +222,12 @@ def test_a_group_of_which_much_is_missed_is_marked(system):
             "missed_gap": missed - 0.02, "is_compared": True, "falls_behind": bool(behind), "falls_behind_in": behind,
         }  # fmt: skip
 
-    groups = [found("A British", 0.01, []), found("H Indian", 0.06, ["missed"]), found("R Chinese", 0.01, ["false"])]
+    groups = [
+        found("A British", 0.01, []),
+        found("H Indian", 0.06, ["missed"]),
+        found("R Chinese", 0.01, ["false"]),
+        found("not known", 0.3, ["missed"]),
+    ]
     estimates = {"missed": measured(0.02), "false": measured(0.001), "groups": groups, "method": "made up"}
     made = report(system, linkage={"estimates": estimates})
     ethnicity = table(made, "groups_ethnicity")
@@ -231,7 +236,8 @@ def test_a_group_of_which_much_is_missed_is_marked(system):
         "R Chinese": "amber",
     }
     light = next(each for each in made.lights if each.section == "groups")
-    assert (light.colour, "H Indian" in light.meaning) == ("red", True)
+    # Those of whom the group is not known are no group that somebody could be asked about.
+    assert (light.colour, light.value, "H Indian" in light.meaning) == ("red", "+4.0 points", True)
     assert next(c for c in section(made, "groups").charts if c.id == "missed_by_ethnicity").data[1]["flag"] == "red"
 
 

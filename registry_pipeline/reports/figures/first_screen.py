@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from registry_pipeline import outcomes
+from registry_pipeline.govern.agreements import ENDING_SOON_DAYS
 from registry_pipeline.govern.disclosure import shown_count
 from registry_pipeline.reports.content import Cell, Colour, Light
 from registry_pipeline.reports.figures import accuracy, groups, inputs
@@ -99,21 +100,18 @@ def _error(name: str, measured: accuracy.Measured | None, meaning: str, green: f
 
 
 def _gap(material: Material) -> Light:
-    gap, whose = groups.worst_gap(material)
-    name = "Largest gap between groups"
-    if gap is None:
+    name, worst = "Largest gap between groups", groups.worst_gap(material)
+    if worst is None:
         return Light(name, "grey", "not known", "Missed links were not estimated by group for this night.", "groups")
-    of_groups = part(material.linkage, "estimates").get("groups") or ()
-    colours = [groups.judged_gap(group) for group in of_groups]
-    colour: Colour = "red" if "red" in colours else "amber" if "amber" in colours else "green"
-    if colour == "green":
-        said = f"Chance explains every gap between groups; the largest is {gap * 100:+.1f} points ({whose})."
-        return Light(name, colour, "within chance", said, "groups")
+    points = f"{worst.gap * 100:+.1f} points"
+    if worst.colour == "green":
+        said = f"Chance explains every gap in missed links between groups; the largest is {points} ({worst.whose})."
+        return Light(name, "green", "within chance", said, "groups")
     said = (
-        f"Where nobody has an NHS number in common, more links are missed than of everybody ({whose}). Red above"
+        f"More links are missed than of everybody, by more than chance explains ({worst.whose}). Red above"
         f" {groups.GAP_RED * 100:.0f} points."
     )
-    return Light(name, colour, f"{gap * 100:+.1f} points", said, "groups")
+    return Light(name, worst.colour, points, said, "groups")
 
 
 # What changed --------------------------------------------------------------------------------------------------------
@@ -193,7 +191,7 @@ def _agreements_changed(material: Material) -> list[str]:
             continue
         if -NEWLY_ENDED_DAYS <= left < 0:
             said.append(f"The agreement {each.get('reference')} of {each['provider']} has ended.")
-        elif 0 <= left <= 30 and each.get("in_force"):
+        elif 0 <= left <= ENDING_SOON_DAYS and each.get("in_force"):
             said.append(
                 f"The agreement {each.get('reference')} of {each['provider']} ends in {plural(left, 'day', 'days')}."
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from registry_pipeline.govern.disclosure import (
@@ -81,9 +82,9 @@ def section(material: Material) -> Section:
         table, found = _table(material, by, title, linked[by], estimated.get(by, {}))
         tables.append(table)
         behind += found
-    gap, whose = worst_gap(material)
-    material.headline["worst_gap"] = gap
-    told = _gap_told(material, gap, whose)
+    worst = worst_gap(material)
+    material.headline["worst_gap"] = worst.gap if worst else None
+    told = _gap_told(worst)
     notes = [
         f"Marked as falling behind: {listed(behind, 12)}." if behind else "No group large enough to judge is marked."
     ]
@@ -103,17 +104,11 @@ def section(material: Material) -> Section:
     )
 
 
-def _gap_told(material: Material, gap: float | None, whose: str) -> str:
-    if gap is None:
+def _gap_told(worst: WorstGap | None) -> str:
+    if worst is None:
         return "Missed links were not estimated by group for this night."
-    chance = "Chance does not explain every gap" if any_behind(material) else "Chance explains every gap"
-    return f"{chance} in estimated missed links; the largest is {gap * 100:+.1f} points ({whose})."
-
-
-def any_behind(material: Material) -> bool:
-    """Whether any group's estimated missed links lie above everybody's by more than chance explains."""
-    groups = part(material.linkage, "estimates").get("groups") or ()
-    return any(judged_gap(group) in ("amber", "red") for group in groups)
+    chance = "Chance explains every gap" if worst.colour == "green" else "Chance does not explain every gap"
+    return f"{chance} in estimated missed links; the worst is {worst.gap * 100:+.1f} points ({worst.whose})."
 
 
 def _linked(material: Material) -> dict[str, Counts]:
@@ -150,19 +145,28 @@ def _estimated(material: Material) -> dict[str, dict[str, Mapping[str, Any]]]:
     return found
 
 
-def worst_gap(material: Material) -> tuple[float | None, str]:
-    """The largest gap in estimated missed links to everybody's, and whose: of groups that fall behind, else of all."""
+@dataclass(frozen=True)
+class WorstGap:
+    """The group that is served worst: its gap in estimated missed links to everybody's, whose it is, and its colour."""
+
+    gap: float
+    whose: str
+    colour: Colour
+
+
+def worst_gap(material: Material) -> WorstGap | None:
+    """The reddest, then largest gap in estimated missed links; None where no group with a name can be compared."""
     compared = [
         group
         for group in part(material.linkage, "estimates").get("groups") or ()
-        if group.get("is_compared") and group.get("missed_gap") is not None and group["group"] != NOT_KNOWN
+        if judged_gap(group) != "grey" and group["group"] != NOT_KNOWN
     ]
-    behind = [group for group in compared if judged_gap(group) in ("amber", "red")]
-    worst = max(behind or compared, default=None, key=lambda group: group["missed_gap"])
-    if worst is None:
-        return None, ""
+    if not compared:
+        return None
+    worst = max(compared, key=lambda group: (("green", "amber", "red").index(judged_gap(group)), group["missed_gap"]))
     title = GROUPS.get(worst["by"], spaced(worst["by"])).partition(" (")[0]
-    return worst["missed_gap"], f"{title.lower()}: {_called(material, worst['by'], worst['group'])}"
+    whose = f"{title.lower()}: {_called(material, worst['by'], worst['group'])}"
+    return WorstGap(worst["missed_gap"], whose, judged_gap(worst))
 
 
 def judged_gap(group: Mapping[str, Any]) -> Colour:

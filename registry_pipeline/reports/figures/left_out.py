@@ -10,14 +10,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from registry_pipeline.govern.agreements import ENDING_SOON_DAYS
 from registry_pipeline.govern.disclosure import HIDDEN, shown_count
 from registry_pipeline.reports.content import Cell, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import not_known, part
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, listed, plural, spaced
-
-ENDS_SOON_DAYS = 30
-"""Days before its end from which an agreement is marked: a renewal takes about a month to be signed."""
 
 LEFT_OUT: Mapping[str, str] = {
     "deleted": "deleted by the provider",
@@ -192,7 +190,7 @@ def _agreements(material: Material) -> Section:
         title=title,
         lead="No extract is taken without an agreement in force that night, and no output holds records of a provider"
         " whose agreement does not cover its purpose. Bad would be: an agreement that has ended, or ends within"
-        f" {ENDS_SOON_DAYS} days and is not renewed; that provider's records then leave the registry, or stay as they"
+        f" {ENDING_SOON_DAYS} days and is not renewed; that provider's records then leave the registry, or stay as they"
         " were, as the agreement says.",
         tables=[
             TableFigure(
@@ -218,7 +216,7 @@ def judged_agreement(agreement: Mapping[str, Any]) -> Colour:
     if not agreement.get("in_force"):
         return "red" if agreement.get("reference") else "grey"
     left = agreement.get("ends_in_days")
-    return "amber" if left is not None and left <= ENDS_SOON_DAYS else "green"
+    return "amber" if left is not None and left <= ENDING_SOON_DAYS else "green"
 
 
 # Outputs -------------------------------------------------------------------------------------------------------------
