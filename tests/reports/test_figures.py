@@ -234,6 +234,7 @@ def test_a_group_of_which_much_is_missed_is_marked(system):
     assert {ethnicity.rows[number][0]: colour for number, colour in ethnicity.flags.items()} == {
         "H Indian": "red",
         "R Chinese": "amber",
+        "not known": "red",
     }
     light = next(each for each in made.lights if each.section == "groups")
     # Those of whom the group is not known are no group that somebody could be asked about.
