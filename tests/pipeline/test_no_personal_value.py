@@ -444,6 +444,13 @@ def test_the_nights_left_something_of_every_kind(watched):
         "export",
         "failed",
     } <= kinds
+    heads = [
+        *watched.home.snapshots.glob("*/published.json"),
+        *watched.home.root.glob("reports/*/linkage_quality.json"),
+    ]
+    assert journal.verify(watched.home).anchors == 1 + len(heads), (
+        "each snapshot and report notes where the journal stood"
+    )
     assert len(watched.delivered.words) > 3 * PEOPLE - 10
     assert len(watched.delivered.numbers) > 2 * PEOPLE
 
