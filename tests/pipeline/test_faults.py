@@ -229,6 +229,8 @@ def test_an_extract_in_zip_or_gzip_is_taken_like_a_plain_one(first_night):
 def test_an_ended_agreement_stops_the_provider_and_its_records_leave(first_night):
     first_night.deliver(SECOND)
     first_night.describe("RX1", "acute", agreement=f"{{reference: DSA-7, starts: 2025-01-01, ends: {FIRST}}}")
+    for provider, setting in (("GP1", "gp"), ("RY1", "community")):
+        first_night.describe(provider, setting, agreement="{reference: DSA-1}")
 
     code, _, problems = first_night.run(SECOND)
 
