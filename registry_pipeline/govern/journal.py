@@ -381,7 +381,8 @@ def head(home: Home) -> Head:
     Raises:
         RunFailed: the journal does not end where it ended, or its last line is torn.
     """
-    return _last(home).head
+    with _turn(home):
+        return _last(home).head
 
 
 def entries(home: Home, kinds: Collection[str] = ()) -> list[Entry]:
@@ -390,13 +391,16 @@ def entries(home: Home, kinds: Collection[str] = ()) -> list[Entry]:
     Raises:
         RunFailed: a line is no entry.
     """
-    read = [_read(line) for line in _lines(home.journal)]
+    read = [_read(line) for line in _lines(home)]
     return [entry for entry in read if not kinds or entry.kind in kinds]
 
 
-def _lines(journal: Path) -> list[bytes]:
-    content = journal.read_bytes() if journal.is_file() else b""
-    _refuse_torn(journal, content)
+def _lines(home: Home) -> list[bytes]:
+    content = home.journal.read_bytes() if home.journal.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        with _turn(home):  # perhaps somebody is just writing the last line
+            content = home.journal.read_bytes()
+        _refuse_torn(home.journal, content)
     return content.split(b"\n")[:-1]
 
 
@@ -427,7 +431,7 @@ def verify(home: Home, *, noted: str | None = None) -> Verified:
         raise BadInput("A head is the 64 hexadecimal digits that registry journal verify shows: give it whole.")
     key = _key()
     try:
-        lines = _lines(home.journal)
+        lines = _lines(home)
     except RunFailed as problem:
         whole = home.journal.read_bytes().count(b"\n")
         return Verified(Head(whole, NOTHING), 0, 0, key is not None, wrong=whole + 1, problem=str(problem))
