@@ -94,7 +94,14 @@ def _tell(done: Done) -> None:
             " next night links every record."
         )
     looked = ", ".join(f"{kind} {n:,}" for kind, n in proof.looked_for.items())
-    _say(f"Searched {len(proof.files):,} files, {proof.bytes:,} bytes, for {looked}: nothing was found.")
+    if looked:
+        _say(f"Searched {len(proof.files):,} files, {proof.bytes:,} bytes, for {looked}: nothing was found.")
+    else:
+        _say(
+            "No value of the person is known any more that could be searched for: an earlier attempt took everything"
+            " out. The tombstone's digests were looked for in every delivery and table; the earlier proofs lie beside"
+            " this one."
+        )
     if proof.shared:
         shared = ", ".join(f"{kind} {n:,}" for kind, n in proof.shared.items())
         _say(f"Not looked for, since other people's records hold it too: {shared}.")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -141,7 +141,7 @@ def extract_feed(configuration: Configuration, provider: Provider, feed: str, ni
 
 def redact_landed(
     configuration: Configuration, provider: Provider, feed: str, night: date, known: Forgotten, *, folder: Path
-) -> tuple[int, int]:
+) -> list[redact.Redacted]:
     """Take forgotten people's rows out of every delivery of one feed and night that has landed.
 
     Args:
@@ -153,15 +153,10 @@ def redact_landed(
         folder: where the versions lie.
 
     Returns:
-        Rows taken out, and deliveries that were changed.
+        What was taken out of each delivery.
     """
     under_way = _Extraction(configuration, provider, feed, night, Place(provider.provider, feed))
-    rows = deliveries = 0
-    for landed in landing.versions(folder):
-        redacted = under_way.redact_again(landed, known)
-        rows += redacted.rows
-        deliveries += bool(redacted)
-    return rows, deliveries
+    return [under_way.redact_again(landed, known) for landed in landing.versions(folder)]
 
 
 def has_new_delivery(
@@ -298,10 +293,21 @@ class _Extraction:
                 found = left_out.find(
                     connection, self.configuration, self.provider, self.feed, self.night, parts, known=known
                 )
-                redacted = redact.take_out(connection, self._landed(landed), parts, found, known)
+                again = self._finder(connection, parts, known)
+                redacted = redact.take_out(connection, self._landed(landed), parts, found, known, again)
         if redacted:
             redact.write_note(landed.folder, redacted, {"forgotten": redacted.rows})
         return redacted
+
+    def _finder(
+        self, connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], known: Forgotten | None = None
+    ) -> Callable[[str], left_out.LeftOut]:
+        """What finds the rows that another feed of the same files leaves out."""
+
+        def find(feed: str) -> left_out.LeftOut:
+            return left_out.find(connection, self.configuration, self.provider, feed, self.night, parts, known=known)
+
+        return find
 
     def _refuse_gone(self, landed: landing.Landed) -> None:
         """A file that could not be read, and was not kept because forgotten people might be in it."""
@@ -452,7 +458,11 @@ class _Extraction:
         readable_check = _EVERY_ROW_READABLE.model_copy(
             update={"passed": not unreadable, "failing": unreadable, "rows": delivered + unreadable}
         )
-        redacted = redact.take_out(connection, self._landed(landed), parts, found, forgotten.load(self.home))
+        known = forgotten.load(self.home)
+        again = (
+            self._finder(connection, parts) if left_out.anybody(self.home, self.place.provider, self.night) else None
+        )
+        redacted = redact.take_out(connection, self._landed(landed), parts, found, known, again)
         checks = [columns_check, readable_check]
         extracted = Extracted(delivery, landed.sha256, rows, unreadable, already_landed, checks, found.rows)
         return extracted, redacted, found.new_records

@@ -11,7 +11,7 @@ at once, and are counted by reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,10 @@ NO_WITHHELD_IDENTITY = CheckOutcome(
 )
 
 
+VALUES = ("local_id", "nhs_number", "phone", "email", "address", "given_name", "family_name", "birth_date")
+"""Columns of a patient's row that identify somebody."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """What the rules found; the rows themselves are in `left_out_row`, cells to blank in `blank_cell`.
@@ -48,12 +52,14 @@ class LeftOut:
         all_rows: rows of any feed that the same files hold.
         blanked: canonical columns with cells that name somebody who may not be named.
         new_records: record key and NHS number of forgotten people who came under a record key of which nobody knew.
+        values: what the rows of the people asked for say of them (`VALUES`), for who searches for it afterwards.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     all_rows: int = 0
     blanked: tuple[str, ...] = ()
     new_records: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str | None, ...], ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.all_rows or self.blanked)
@@ -115,7 +121,18 @@ def find(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW delivered_row AS {_bound(query, parameters)}")
     for rule in rules:
         rule(asked)
-    return _found(asked)
+    found = _found(asked)
+    if known is None or feed != "patient" or not found.all_rows:
+        return found
+    rows = connection.execute(
+        f"SELECT DISTINCT {', '.join(VALUES)} FROM delivered_row SEMI JOIN left_out_row USING (part, part_row)"  # noqa: S608  # names of ours
+    ).fetchall()
+    return replace(found, values=tuple(rows))
+
+
+def anybody(home: Home, provider: str, night: date) -> bool:
+    """Whether there is anybody whose rows may not be taken from a provider: where nobody is, nothing is looked for."""
+    return bool(forgotten.load(home)) or bool(withheld.known(home, provider, night, whole=False))
 
 
 def _bound(query: str, parameters: dict[str, str]) -> str:

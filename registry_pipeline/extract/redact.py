@@ -52,11 +52,13 @@ class Redacted:
         rows: rows taken out.
         cells: cells blanked in rows that stay.
         files: name to sha256 and bytes since; both None where the file could not be kept.
+        values: what the rows that were taken out say of their people (`left_out.VALUES`).
     """
 
     rows: int = 0
     cells: int = 0
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    values: list[tuple[str | None, ...]] = field(default_factory=list, repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.files)
@@ -113,31 +115,88 @@ def take_out(
     parts: Sequence[Part],
     found: LeftOut,
     known: Forgotten,
+    find_again: Callable[[str], LeftOut] | None = None,
 ) -> Redacted:
     """Take rows out of the landed files of a delivery that was read.
 
+    A file may hold several feeds, and a row of it names its own person in the patient feed's columns and somebody else
+    in another's: every feed that reads the file has its say.
+
     Args:
-        connection: has the tables `left_out_row` and `blank_cell` of `left_out.find`.
+        connection: has the tables `left_out_row` and `blank_cell` of `left_out.find`; afterwards another feed's.
         delivery: whose files.
         parts: what was read from them, in order.
         found: what `left_out.find` found.
         known: forgotten people, for rows that could not be read as rows.
+        find_again: finds rows as another feed of the same files sees them; None where nobody is looked for.
     """
     redacted = Redacted()
     unread = bool(known) and any(part.unreadable_rows for part in parts)
-    if not found and not unread and not (known and _has_other_members(delivery)):
+    others = _feeds_of_the_same_files(delivery) if find_again is not None else []
+    if not found and not unread and not others and not (known and _has_other_members(delivery)):
         return redacted
+    redacted.values += [*found.values, *_name_file_rows(connection, delivery, parts, others, find_again)]
     remaining = iter(enumerate(parts))
     for file in delivery.landed.files:
         if delivery.source.kind in ("parquet", "postgres"):
-            _redact_parquet(connection, delivery, file, *next(remaining), redacted)
+            _redact_parquet(connection, file, *next(remaining), redacted)
             continue
         pattern = delivery.source.member if delivery.source.kind == "csv" else None
         edits: dict[str, _Edit] = {}
         for member, (index, part) in zip(members(delivery.place, file, pattern), remaining, strict=False):
-            edits[member.name] = _edit(connection, delivery, index, part, aside=bool(known))
+            edits[member.name] = _edit(connection, index, part, aside=bool(known))
         _redact_text(connection, delivery, file, edits, known, redacted)
     return redacted
+
+
+def _feeds_of_the_same_files(delivery: Delivery) -> list[str]:
+    feeds = delivery.provider.feeds
+    return [feed for feed, described in feeds.items() if feed != delivery.feed and described.source == delivery.source]
+
+
+def _name_file_rows(
+    connection: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    parts: Sequence[Part],
+    others: Sequence[str],
+    find_again: Callable[[str], LeftOut] | None,
+) -> list[tuple[str | None, ...]]:
+    """Make `file_row` (part, part_row) and `file_cell` (part, part_row, position) from what each feed says.
+
+    Where the patient feed reads the file, a row is the person's whom that feed names, and other feeds' names for
+    somebody else are cells of it.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE feed_row (feed VARCHAR, part INTEGER, part_row BIGINT);"
+        "CREATE OR REPLACE TEMP TABLE file_cell (part INTEGER, part_row BIGINT, position INTEGER)"
+    )
+    feeds = [delivery.feed, *others]
+    values: list[tuple[str | None, ...]] = []
+    for feed in feeds:
+        if feed != delivery.feed and find_again is not None:
+            values += find_again(feed).values
+        connection.execute(
+            "INSERT INTO feed_row SELECT DISTINCT $feed, part, part_row FROM left_out_row", {"feed": feed}
+        )
+        for index, part in enumerate(parts):
+            for name, positions in _positions(delivery, feed, part).items():
+                connection.execute(
+                    "INSERT INTO file_cell SELECT part, part_row, unnest($positions::INTEGER[]) FROM blank_cell"
+                    " WHERE part = $part AND column_name = $name",
+                    {"positions": positions, "part": index, "name": name},
+                )
+                if name == "local_id" and feed != "patient" and "patient" in feeds:
+                    connection.execute(
+                        "INSERT INTO file_cell SELECT part, part_row, unnest($positions::INTEGER[]) FROM feed_row"
+                        " WHERE feed = $feed AND part = $part",
+                        {"positions": positions, "part": index, "feed": feed},
+                    )
+    whose = "feed = 'patient'" if "patient" in feeds else "true"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE file_row AS SELECT DISTINCT part, part_row FROM feed_row WHERE {whose};"  # noqa: S608  # a text of ours
+        "DELETE FROM file_cell WHERE (part, part_row) IN (SELECT (part, part_row) FROM file_row)"
+    )
+    return values
 
 
 def _has_other_members(delivery: Delivery) -> bool:
@@ -184,12 +243,12 @@ class _UnreadableError(Exception):
 # Text ---------------------------------------------------------------------------------------------------------------
 
 
-def _edit(connection: duckdb.DuckDBPyConnection, delivery: Delivery, index: int, part: Part, *, aside: bool) -> _Edit:
+def _edit(connection: duckdb.DuckDBPyConnection, index: int, part: Part, *, aside: bool) -> _Edit:
     """Which lines of a part are concerned."""
     edit = _Edit()
     asked = connection.execute(
-        "SELECT (SELECT count(*) FROM left_out_row WHERE part = $part)"
-        " + (SELECT count(*) FROM blank_cell WHERE part = $part)",
+        "SELECT (SELECT count(*) FROM file_row WHERE part = $part)"
+        " + (SELECT count(*) FROM file_cell WHERE part = $part)",
         {"part": index},
     ).fetchall()[0][0]
     with_aside = part.unreadable is not None
@@ -204,19 +263,18 @@ def _edit(connection: duckdb.DuckDBPyConnection, delivery: Delivery, index: int,
         f"CREATE OR REPLACE TEMP VIEW part_line AS SELECT part_row, part_line, false AS is_aside FROM ({part.relation})"  # noqa: S608  # our own files
         + set_aside
     )
-    positions = _positions(delivery, part)
-    for line, next_line, what, names in connection.execute(load_sql("redact_lines"), {"part": index}).fetchall():
+    for line, next_line, what, positions in connection.execute(load_sql("redact_lines"), {"part": index}).fetchall():
         if what == "blank":
-            cells = tuple(sorted({p for name in names for p in positions.get(name, ())}))
-            edit.blank[line] = (next_line, cells)
+            edit.blank[line] = (next_line, tuple(positions))
         else:
             (edit.out if what == "out" else edit.aside)[line] = next_line
     return edit
 
 
-def _positions(delivery: Delivery, part: Part) -> dict[str, list[int]]:
-    """Canonical column to the positions of the provider's columns that it is made of."""
-    agreed = mapping.agreed_columns(delivery.place, delivery.provider.feeds[delivery.feed])  # type: ignore[index]  # checked
+def _positions(delivery: Delivery, feed: str, part: Part) -> dict[str, list[int]]:
+    """Canonical column of a feed to the positions of the provider's columns that it is made of."""
+    place = Place(delivery.provider.provider, feed)
+    agreed = mapping.agreed_columns(place, delivery.provider.feeds[feed])  # type: ignore[index]  # feed names are checked
     return {
         name: [part.columns.index(source) for source in column.source if source in part.columns]
         for name, column in agreed.items()
@@ -469,18 +527,15 @@ def _holding(
 
 
 def _redact_parquet(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, file: Path, index: int, part: Part, redacted: Redacted
+    connection: duckdb.DuckDBPyConnection, file: Path, index: int, _part: Part, redacted: Redacted
 ) -> None:
-    out = connection.execute(
-        "SELECT DISTINCT part_row FROM left_out_row WHERE part = $part", {"part": index}
-    ).fetchall()
+    out = connection.execute("SELECT part_row FROM file_row WHERE part = $part", {"part": index}).fetchall()
     blank = connection.execute(
-        "SELECT part_row, column_name FROM blank_cell WHERE part = $part", {"part": index}
+        "SELECT part_row, position FROM file_cell WHERE part = $part", {"part": index}
     ).fetchall()
-    positions = _positions(delivery, part)
     cells: dict[int, set[int]] = {}
-    for row, name in blank:
-        cells.setdefault(row - 1, set()).update(positions.get(name, ()))
+    for row, position in blank:
+        cells.setdefault(row - 1, set()).add(position)
     _rewrite_parquet(file, {row - 1 for (row,) in out}, cells, redacted)
 
 

@@ -318,24 +318,40 @@ class _Forgetting:
         from registry_pipeline import extract
 
         redacted = 0
+        delivered: set[tuple[str, tuple[str | None, ...]]] = set()
         for folder in sorted((self.home.root / "landing").glob("*/*/*/")):
             provider, feed, night = folder.parts[-3:]
             described = self.configuration.providers.get(provider)
             if described is None or feed not in described.feeds:
                 described, feed = _unknown_provider(provider), "patient"
             self.report("landing", f"{provider} {night}")
-            rows, deliveries = extract.redact_landed(
+            for each in extract.redact_landed(
                 self.configuration, described, feed, date.fromisoformat(night), known, folder=folder
-            )
-            redacted += deliveries
-            self.work.rows["landing"] += rows
+            ):
+                redacted += bool(each)
+                self.work.rows["landing"] += each.rows
+                delivered |= {(provider, row) for row in each.values}
+        self._learn(delivered)
         return redacted
+
+    def _learn(self, delivered: set[tuple[str, tuple[str | None, ...]]]) -> None:
+        """Values that only landed deliveries still held: an earlier attempt had taken the rest out."""
+        from registry_pipeline.forget import person, proof, tables
+
+        if person.learn(self.person, delivered):
+            tables.know(self.work)
+            values = [v for v in proof.values_of(self.person) if not (self.rectify and v.kind == "record_key")]
+            self.values, self.shared = proof.without_shared(self.configuration, self.person, values)
 
     # Afterwards -----------------------------------------------------------------------------------------------------
 
     def _write_proof(self, found: Proof) -> Path:
         name = str(self.number) if self.number else f"rectified-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         file = forgotten.folder(self.home) / f"{name}.json"
+        attempt = 1
+        while file.exists():  # what was proven before stays as evidence
+            attempt += 1
+            file = file.with_name(f"{name}-{attempt}.json")
         content = {
             "number": self.number,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -6,9 +6,9 @@ What belongs here: finding all of that in the home; it is held in memory only. W
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,23 @@ def _add_values(connection: duckdb.DuckDBPyConnection, person: Person) -> None:
     person.values += [("local_id", tuple(each.split(":", 1))) for each in person.records]
 
 
+def learn(person: Person, delivered: Iterable[tuple[str, tuple[str | None, ...]]]) -> bool:
+    """Add what landed rows say of the person: (provider, `extract.left_out.VALUES`); whether any of it is new."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for provider, (local_id, number, phone, email, address, given, family, birth) in delivered:
+        if local_id and local_id.strip():
+            key = f"{provider}:{local_id.strip()}"
+            found += [("record_key", (key,)), ("local_id", (provider, local_id.strip()))]
+            person.records = tuple(sorted({*person.records, key}))
+        if given and family and birth:
+            found.append(("name_and_birth_date", (given.lower(), family.lower(), birth)))
+        said = (("nhs_number", number), ("phone", phone), ("email", email), ("address", address))
+        found += [(kind, (value.strip().lower(),)) for kind, value in said if value and value.strip()]
+    new = set(found) - set(person.values)
+    person.values += sorted(new)
+    return bool(new)
+
+
 def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Views over all that is staged and all snapshots that are kept."""
     connection.execute(macros_of("trimmed(nhs_number_digits("))
@@ -217,9 +234,15 @@ def _fill(connection: duckdb.DuckDBPyConnection, table: str, columns: str, rows:
 
 def birth_dates(text: str) -> list[str]:
     """A birth date in the ways in which systems write one; text that is no date as it stands."""
-    try:
-        day = date.fromisoformat(text[:10])
-    except ValueError:
+    day = _day(text)
+    if day is None:
         return [text]
     forms = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d", "%d%m%Y", "%d %b %Y", "%d-%b-%Y")
     return [day.strftime(form).lower() for form in forms]
+
+
+def _day(text: str) -> date | None:
+    for form in ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%Y%m%d"):
+        with suppress(ValueError):
+            return datetime.strptime(text.strip()[: 8 if form == "%Y%m%d" else 10], form).date()  # noqa: DTZ007  # a day
+    return None

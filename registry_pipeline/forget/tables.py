@@ -82,10 +82,17 @@ def begin(configuration: Configuration, person: Person, note: Mapping[str, Any])
         Home(configuration.home), memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False
     )
     connection.execute(macros_of("trimmed(nhs_number_digits("))
-    _fill(connection, "gone_record", "record_id VARCHAR", [(each,) for each in person.records])
-    parted = [each.partition(":") for each in person.records]
-    _fill(connection, "gone_local", "provider VARCHAR, local_id VARCHAR", [(p, i) for p, _, i in parted])
-    return Work(configuration, connection, person, note)
+    work = Work(configuration, connection, person, note)
+    know(work)
+    return work
+
+
+def know(work: Work) -> None:
+    """Put the person's record keys where the queries look."""
+    records = work.person.records
+    _fill(work.connection, "gone_record", "record_id VARCHAR", [(each,) for each in records])
+    parted = [each.partition(":") for each in records]
+    _fill(work.connection, "gone_local", "provider VARCHAR, local_id VARCHAR", [(p, i) for p, _, i in parted])
 
 
 # Any table -----------------------------------------------------------------------------------------------------------
