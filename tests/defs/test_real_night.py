@@ -71,6 +71,7 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     built = rows(registry)
     assert "needs_attention" in built
     assert built["patient_record"] == made["RX1/person_record"] + made["RY2/person_record"]
+    assert_outputs_and_report(registry, configuration)
     with open_registry(configuration.home) as reader:
         assert reader.execute("select count(*) from patient").fetchall() == [(built["patient"],)]
 
@@ -117,6 +118,20 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     ]
     assert published == [False], "and does not take the place of a later one"
     assert instance.get_materialized_partitions(dg.AssetKey("published_registry")) == {"2026-04-01", "2026-04-02"}
+
+
+def assert_outputs_and_report(registry: dg.ExecuteInProcessResult, configuration: Configuration) -> None:
+    told = checks(registry)
+    assert all(told[f"purpose_outputs:{purpose}"].passed for purpose in configuration.deployment.outputs)
+    (report,) = [
+        e.materialization.metadata
+        for e in registry.get_asset_materialization_events()
+        if e.asset_key == dg.AssetKey("linkage_quality_report")
+    ]
+    page = Path(report["file"].path)
+    assert report["report"].url == page.as_uri()
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "linkage_quality_report:lights" in told
 
 
 def requests(configuration: Configuration, instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest]:
