@@ -23,6 +23,8 @@ from registry_pipeline.tables import TABLES
 if TYPE_CHECKING:
     import duckdb
 
+    from registry_pipeline.link.identity import Resolution
+
 STATUS_NIGHTS = 7
 """Nights that `registry status` shows: a week."""
 
@@ -133,7 +135,17 @@ def _whose(configuration: Configuration, connection: duckdb.DuckDBPyConnection, 
     headline = resolved.patient_id
     if resolved.patient_id != resolved.asked:
         headline = f"{resolved.asked} was joined into {resolved.patient_id}"
-    return resolved.patient_id, headline + (", which is retired: no record is left" if resolved.is_retired else "")
+    return resolved.patient_id, headline + _ended(configuration, resolved)
+
+
+def _ended(configuration: Configuration, resolved: Resolution) -> str:
+    """Why nothing is left under an id, where nothing is."""
+    from registry_pipeline.govern import forgotten
+
+    gone = forgotten.load(Home(configuration.home)).of_patient_id(resolved.asked)
+    if gone is not None:
+        return f", whose person was forgotten on {gone.forgotten_on} (number {gone.number}): nothing is kept"
+    return ", which is retired: no record is left" if resolved.is_retired else ""
 
 
 def _level_names(configuration: Configuration, version: str) -> LevelNames:

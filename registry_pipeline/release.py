@@ -295,12 +295,15 @@ def _overrides(configuration: Configuration, night: date) -> dict[str, Any]:
 
 
 def _agreements(configuration: Configuration, night: date) -> list[dict[str, Any]]:
+    from registry_pipeline.govern import agreements
+
     told: list[dict[str, Any]] = []
     for code, provider in configuration.providers.items():
         agreement = provider.last_agreement(night)
         if agreement is None:
             told.append({"provider": code, "reference": None, "in_force": False})
             continue
+        last_day = agreements.last_day_of(provider, agreement)
         told.append(
             {
                 "provider": code,
@@ -309,7 +312,7 @@ def _agreements(configuration: Configuration, night: date) -> list[dict[str, Any
                 "ends": agreement.ends.isoformat() if agreement.ends else None,
                 "purposes": list(agreement.purposes),
                 "in_force": agreement.in_force(night),
-                "ends_in_days": (agreement.ends - night).days if agreement.ends else None,
+                "ends_in_days": (last_day - night).days if last_day else None,
                 "on_end": agreement.on_end,
             }
         )

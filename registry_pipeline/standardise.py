@@ -228,11 +228,7 @@ def _person_records(
     carries_over = provider.delivery_of("patient") == "delta" and previous is not None
     if carries_over and previous is not None:
         _view(connection, "previous_state", f"FROM {_state_of(home, provider, previous)}")
-        left = sorted(withheld.known(home, provider.provider, night, whole=False))
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE withheld_record AS SELECT unnest($left::VARCHAR[]) AS record_digest",
-            {"left": left},
-        )
+        _name_withheld(connection, home, provider, night)
         query = f"FROM ({query}) UNION ALL BY NAME FROM ({load_sql('carried_over')})"
     left_out = f"{steps_through('left_out')} FROM left_out SELECT left_out"
     return _written(
@@ -243,6 +239,19 @@ def _person_records(
         parameters,
         left_out=left_out,
         carries_over=carries_over,
+    )
+
+
+def _name_withheld(connection: duckdb.DuckDBPyConnection, home: Home, provider: Provider, night: date) -> None:
+    """`withheld_record`: records of the carried state whose identity is withheld by now."""
+    left = sorted(withheld.known(home, provider.provider, night, whole=False))
+    if not left:
+        connection.execute("CREATE OR REPLACE TEMP TABLE withheld_record (record_id VARCHAR)")
+        return
+    inner, outer = withheld.pads(home)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE withheld_record AS {load_sql('withheld_state')}",
+        {"left": left, "inner": inner, "outer": outer},
     )
 
 

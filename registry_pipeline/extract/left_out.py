@@ -211,7 +211,10 @@ def _withheld(asked: Asked) -> None:
     script = load_sql("left_out_withheld")
     connection.execute(macros_of(script))
     codes = agreed[withheld.COLUMN].codes if says_why else {}
+    inner, outer = withheld.pads(home)
     bound = {
+        "inner": inner,
+        "outer": outer,
         "provider": code,
         "codes": {"key": list(codes), "value": list(codes.values())} if codes else None,
         "known": sorted(known),

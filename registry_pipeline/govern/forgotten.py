@@ -166,10 +166,20 @@ def with_key(home: Home) -> Forgotten:
         return known
     file = folder(home) / "key"
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-            opened.write(secrets.token_hex(KEY_BYTES))
+        with _writing(home):
+            if not file.is_file():
+                _make_key(file)
     return Forgotten(_key(home))
+
+
+def _make_key(file: Path) -> None:
+    """Whole or not at all: half a key would shut every delivery out."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_hex(KEY_BYTES))
+    unfinished.replace(file)
 
 
 def throwaway() -> Forgotten:

@@ -41,5 +41,5 @@ def refuse_personal(text: str, where: str) -> None:
         if looks.search(text):
             raise BadInput(
                 f"{where} holds what looks like {what}, and it is kept for ever where others read it: say it without,"
-                " by a record key or patient_id if need be; nothing was changed."
+                " by a patient_id if need be; nothing was changed."
             )

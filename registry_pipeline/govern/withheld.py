@@ -6,8 +6,9 @@ what it delivered before, stays out as well. What does not: finding such rows in
 The Commissioning Data Sets mark such a record with a WITHHELD IDENTITY REASON (01 legal or statutory, 02 by the
 Caldicott Guardian, 03 at the patient's request, 97 other, 99 not known) and must send it without NHS number, local
 identifier, name, postcode and birth date. Where a system sends identifiers all the same, the row is known by its
-reason, and the person's other rows by the local id. Of that only a digest is kept, one file for each night on which the
-provider's patients said something new.
+reason, and the person's other rows by the local id. Of that only a digest is kept, under the home's key of forgotten
+people (without one, local ids could be tried out), in a file for each night on which the provider's patients said
+something new.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
+from registry_pipeline.govern import forgotten
 from registry_pipeline.storage import Home, read_json, write_json
 
 REASON = "withheld_identity"
@@ -41,7 +43,7 @@ def keep(home: Home, provider: str, night: date, *, withheld: Collection[str], r
 
 
 def known(home: Home, provider: str, night: date, *, whole: bool) -> set[str]:
-    """Digests (SHA-256) of the record keys that are withheld on a night.
+    """Keyed digests of the record keys that are withheld on a night.
 
     Args:
         home: the data folder.
@@ -56,6 +58,11 @@ def known(home: Home, provider: str, night: date, *, whole: bool) -> set[str]:
         said = read_json(file)
         found = (found - set(said["released"])) | set(said["withheld"])
     return found
+
+
+def pads(home: Home) -> tuple[bytes, bytes]:
+    """The key of the digests, as HMAC's inner and outer pad; made where the home has none yet."""
+    return forgotten.with_key(home).pads
 
 
 def _files(home: Home, provider: str) -> list[Path]:

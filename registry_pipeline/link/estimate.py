@@ -111,7 +111,7 @@ class HiddenGroup:
     """Estimates of one group: people and pairs that they rest on, and the figures by name.
 
     Attributes:
-        units: people counted alike, with `HIDDENHIDDEN_COUNTS`: what a comparison of groups is drawn from.
+        units: people counted alike, with `HIDDEN_COUNTS`: what a comparison of groups is drawn from.
     """
 
     by: str
