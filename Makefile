@@ -22,8 +22,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## run one night of a made-up care system of 20,000 people
 	@$(BIN)/registry demo
 
-test: $(READY) ## run every test
-	@$(BIN)/python -m pytest
+test: $(READY) ## run every test, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 dev: $(READY) ## open the Dagster UI on http://127.0.0.1:3000 over the made-up care system
 	@$(BIN)/registry dev

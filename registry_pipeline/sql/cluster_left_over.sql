@@ -49,14 +49,18 @@ weighed AS (
     FROM left_pair
     INNER JOIN odds USING (provider_l, provider_r)
 ),
-rivalled AS (
-    SELECT
-        *, count(*) OVER near_l AS near_l, count(*) OVER near_r AS near_r
-    FROM weighed
-    WINDOW
-        near_l AS (PARTITION BY id_l ORDER BY match_weight RANGE BETWEEN $rival_weight PRECEDING AND UNBOUNDED FOLLOWING),
-        near_r AS (PARTITION BY id_r ORDER BY match_weight RANGE BETWEEN $rival_weight PRECEDING AND UNBOUNDED FOLLOWING)
+-- Of both ends: which of its ends a record is in a pair hangs on how the night numbered the records.
+weighed_end AS (
+    SELECT id_l AS id, id_l, id_r, match_weight FROM weighed
+    UNION ALL
+    SELECT id_r, id_l, id_r, match_weight FROM weighed
+),
+rivalled_end AS (
+    SELECT id_l, id_r, count(*) OVER near AS rivals
+    FROM weighed_end
+    WINDOW near AS (PARTITION BY id ORDER BY match_weight RANGE BETWEEN $rival_weight PRECEDING AND UNBOUNDED FOLLOWING)
 )
 SELECT id_l, id_r
-FROM rivalled
-WHERE weight_left >= $match_weight AND match_weight < $match_weight AND near_l = 1 AND near_r = 1;
+FROM weighed
+ANTI JOIN (FROM rivalled_end WHERE rivals > 1) AS rivalled USING (id_l, id_r)
+WHERE weight_left >= $match_weight AND match_weight < $match_weight;

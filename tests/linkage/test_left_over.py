@@ -54,6 +54,13 @@ def test_a_record_that_has_its_match_is_not_left_over(decide):
     assert decide((991, 1_005, 3.0), (5, 1_991, 3.0)) == set()
 
 
+def test_a_rival_counts_at_whichever_end_of_its_pair_a_record_is(decide):
+    """A record fits two others alike, once as the larger number of its pair and once as the smaller."""
+    pairs = [(n, RECORDS + n, 2.0) for n in range(991, 997)]
+    found = decide(*pairs, (998, 1_998, 3.0), (1_998, 1_999, 3.0))
+    assert found == {(left, right) for left, right, _ in pairs}
+
+
 def test_two_candidates_of_about_the_same_weight_stay_for_review(decide):
     pairs = [(n, RECORDS + n, 2.0) for n in range(991, 997)]
     found = decide(*pairs, (998, 1_998, 3.0), (998, 1_999, 1.0))

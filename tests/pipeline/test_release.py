@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from registry_pipeline.config import load_configuration
 from registry_pipeline.govern import journal, sign_off
+from registry_pipeline.night import report_night, run_night
 from registry_pipeline.storage import published_snapshots
 
-from .conftest import FIRST, SECOND, System
+from .conftest import FIRST, SECOND, System, described
 
 WHO = ("--role", "Caldicott Guardian", "--comment", "Looked at lights and checklist")
 THIRD = SECOND + timedelta(days=1)
@@ -36,13 +39,24 @@ def snapshot(night) -> str:
     return f"{night}.1"
 
 
+@pytest.fixture(scope="module")
+def held_once(tmp_path_factory) -> Path:
+    """A first night whose readers wait for two signatures, with its report; made once, tests take copies."""
+    folder = tmp_path_factory.mktemp("held") / "system"
+    described(folder)
+    asks(System(folder), "sign_offs: {direct_care: 2}\n").deliver(FIRST)
+    configuration = load_configuration(folder, environment={})
+    run_night(configuration, FIRST)
+    report_night(configuration, FIRST, snapshot(FIRST))
+    return folder
+
+
 @pytest.fixture
-def held(system) -> System:
-    """A first night whose readers wait for two signatures, with its report made."""
-    asks(system, "sign_offs: {direct_care: 2}\n").deliver(FIRST)
-    assert system.run(FIRST)[0] == 0
-    assert system.registry("report")[0] == 0
-    return system
+def held(held_once, tmp_path, capsys, monkeypatch) -> System:
+    monkeypatch.delenv("REGISTRY_HOME", raising=False)
+    monkeypatch.delenv("REGISTRY_CONFIG", raising=False)
+    shutil.copytree(held_once, tmp_path / "system", symlinks=True)
+    return System(tmp_path / "system", capsys)
 
 
 def test_readers_see_a_night_when_two_people_have_signed_it(held):
