@@ -1,17 +1,18 @@
 """The figures of an evaluation as files: CSV for a spreadsheet, Markdown for a model card, one HTML page for the eye.
 
 What belongs here: writing what `evaluate` counted. What does not: counting. The page is drawn by Vega-Lite, which
-Splink carries with itself for its own charts, and holds all that it needs: it opens without a network.
+Splink carries with itself for its own charts, and holds all that it needs: it opens without a network. Groups are shown
+under the rule of small numbers (`govern.disclosure`), since these files are passed on.
 """
 
 from __future__ import annotations
 
-import csv
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry_pipeline.govern import disclosure
 from registry_pipeline.storage import raise_if_disk_full
 
 if TYPE_CHECKING:
@@ -101,15 +102,25 @@ def as_markdown(evaluation: Evaluation) -> str:
 def _group_row(group: Group) -> tuple[str, ...]:
     measures = group.measures
     per_100000 = [_told(name, measures.get(name))[0] for name in MEASURES if name.endswith("per_100000")]
-    return (
-        group.name,
-        f"{group.records:,}" if group.records else "",
-        f"{group.true_pairs:,.1f}".removesuffix(".0"),
+    told = (
         *_told("recall", measures["recall"]),
         *_told("precision", measures["precision"]),
         _told("blocking_recall", measures["blocking_recall"])[0],
         *per_100000,
     )
+    shown = tuple(disclosure.HIDDEN for _ in told) if _is_small(group) else told
+    return (group.name, _people(group.records) if group.records else "", _people(group.true_pairs), *shown)
+
+
+def _is_small(group: Group) -> bool:
+    """Whether a group's figures would tell of too few people."""
+    return disclosure.HIDDEN in {disclosure.shown_count(round(n)) for n in (group.records, group.true_pairs)}
+
+
+def _people(count: float) -> str:
+    """A count of a group's people, records or pairs as it may leave."""
+    shown = disclosure.shown_count(round(count))
+    return shown if isinstance(shown, str) else f"{shown:,}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -137,14 +148,8 @@ def _gap(gap: Gap | None) -> str:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write a CSV file, whole or not at all."""
-    import io
-
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    """Write a CSV file, whole or not at all; no text in it is a formula to a spreadsheet."""
+    disclosure.write_rows(path, columns, rows)
     return path
 
 
@@ -172,7 +177,9 @@ def _group_rows(evaluation: Evaluation) -> tuple[list[str], list[list[Any]]]:
     for group in evaluation.groups:
         found = [group.measures.get(name) for name in MEASURES]
         values = [v for m in found for v in ((m.value, m.low, m.high) if m else (None, None, None))]
-        rows.append([group.by, group.name, *(getattr(group, name) for name in counts), *values])
+        shown = (disclosure.shown_count(round(getattr(group, name) or 0)) for name in counts)
+        hidden = [disclosure.HIDDEN for _ in values]
+        rows.append([group.by, group.name, *shown, *(hidden if _is_small(group) else values)])
     return columns, rows
 
 

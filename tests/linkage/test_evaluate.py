@@ -402,12 +402,23 @@ def test_figures_are_written_as_csv_and_as_a_page_that_needs_no_network(tmp_path
     assert len(rows) == len(found.groups)
     assert {r["by"] for r in rows} == set(RECORD_GROUPS) | set(PAIR_GROUPS)
     tables = (tmp_path / "figures" / "evaluation.md").read_text()
-    assert "| gp | 2 | 1 | 50.000% |" in tables
+    # One pair of two people would tell of them: too few, and hidden.
+    assert "| gp | * | * | * |" in tables
+    assert {r["recall"] for r in rows if r["true_pairs"] == "*"} == {"*"}
     page = (tmp_path / "figures" / "evaluation.html").read_text()
     assert "vegaEmbed" in page
     assert "<link" not in page
     assert "script src" not in page
     assert "cdn.jsdelivr" not in page
+
+
+def test_groups_that_are_large_enough_are_told(tmp_path):
+    names = "ABCDEFGHIJ"
+    records = clustering(names + names, "".join("0123456789" for _ in range(2)))
+    evaluation_chart.write_figures(measured(tmp_path, records), tmp_path / "figures")
+    with (tmp_path / "figures" / "by_group.csv").open() as file:
+        told = {(r["by"], r["group"]): r for r in csv.DictReader(file)}
+    assert any(r["recall"] not in ("", "*") and r["true_pairs"] == "10" for r in told.values())
 
 
 def test_the_same_night_gives_the_same_file_twice(tmp_path):
