@@ -34,6 +34,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -417,7 +418,15 @@ def lock_whole(home: Home) -> Iterator[None]:
         RunFailed: some run is at work.
     """
     with _held_home(home, whole=True):
-        yield
+        held = _HELD_WHOLE.set(_HELD_WHOLE.get() | {home.root})
+        try:
+            yield
+        finally:
+            _HELD_WHOLE.reset(held)
+
+
+_HELD_WHOLE: ContextVar[frozenset[Path]] = ContextVar("homes held whole", default=frozenset())
+"""Homes that whoever asks for a lock holds for itself alone already."""
 
 
 @contextmanager
@@ -425,6 +434,9 @@ def _held_home(home: Home, *, whole: bool) -> Iterator[None]:
     """The home's own lock: runs share it, and who changes all of the home has it alone."""
     import fcntl
 
+    if not whole and home.root in _HELD_WHOLE.get():
+        yield
+        return
     folder = home.root / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "home.lock").open("a") as file:

@@ -110,6 +110,7 @@ def _report(configuration: Configuration) -> dg.AssetsDefinition:
                 "file": dg.MetadataValue.path(made.page),
                 "figures": dg.MetadataValue.path(made.figures),
                 "snapshot": snapshot_id,
+                "lights": {name: f"{value} ({colour})" for name, colour, value in made.lights},
             },
         )
         yield _lights(made)

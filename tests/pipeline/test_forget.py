@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from registry_pipeline import forget
+from registry_pipeline import forget, release
 from registry_pipeline.config import load_configuration
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.extract import postgres
 from registry_pipeline.forget import tables
-from registry_pipeline.govern import forgotten, journal
+from registry_pipeline.govern import forgotten, journal, pseudonyms
 from registry_pipeline.link import overrides
 from registry_pipeline.night import run_night
 from registry_pipeline.outcomes import find
@@ -474,3 +474,23 @@ def test_the_proof_finds_what_nobody_took_out(system):
     (forgotten.folder(Home(system / "home")) / "key").chmod(0o644)
     with pytest.raises(RunFailed, match="read by others"):
         forgotten.load(Home(system / "home"))
+
+
+def test_what_readers_of_a_purpose_saw_is_made_anew_without_the_person(first_night):
+    for file in (first_night.folder / "providers").iterdir():
+        file.write_text(f"{file.read_text()}agreement: {{reference: A-1, purposes: [direct_care, audit]}}\n")
+    settings = first_night.folder / "registry.yaml"
+    settings.write_text(f"{settings.read_text()}outputs: {{audit: {{key: {{file: audit.key}}, objections: []}}}}\n")
+    pseudonyms.new_key(first_night.folder / "audit.key")
+    configuration = configured(first_night.folder)
+    assert [made.is_current for made in release.make_outputs(configuration, "2026-04-01.1")] == [True]
+    shown = first_night.home.output_current("audit") / "patient.parquet"
+    before = set(pq.read_table(shown).column("patient_pseudonym").to_pylist())
+    person = people_of(first_night.home.root)["RX1:R0007"]
+
+    done = forget.forget(configuration, person, **SAID)
+
+    assert (done.outputs_deleted, done.outputs_made) == (("audit/2026-04-01.1",), ("audit/2026-04-01.1",))
+    after = set(pq.read_table(shown).column("patient_pseudonym").to_pylist())
+    assert after < before
+    assert len(after) == len(before) - 1

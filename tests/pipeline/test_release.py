@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_pipeline.config import load_configuration
-from registry_pipeline.govern import journal, sign_off
+from registry_pipeline.govern import journal, pseudonyms, sign_off
 from registry_pipeline.night import report_night, run_night
 from registry_pipeline.storage import published_snapshots
 
@@ -186,3 +186,42 @@ def test_the_report_is_found_by_its_snapshot(first_night):
     assert str(folder / "linkage_quality.html") in out
     assert json.loads((folder / "linkage_quality.json").read_text())["snapshot_id"] == snapshot(FIRST)
     assert load_configuration(first_night.folder, environment={}).home == first_night.home.root
+
+
+@pytest.fixture
+def audited(system) -> System:
+    """A system whose audit reads a pseudonymised output of nights that one person has signed."""
+    for file in (system.folder / "providers").iterdir():
+        file.write_text(f"{file.read_text()}agreement: {{reference: A-1, purposes: [direct_care, audit]}}\n")
+    pseudonyms.new_key(system.folder / "audit.key")
+    asks(system, "sign_offs: {audit: 1}\noutputs: {audit: {key: {file: audit.key}, objections: []}}\n")
+    system.deliver(FIRST)
+    return system
+
+
+def test_a_purpose_sees_a_night_when_it_is_signed_and_direct_care_at_once(audited):
+    code, out, _ = audited.run(FIRST)
+    seen = audited.home.output_current("audit")
+    assert (code, "waits for 1 signature" in out, current(audited), seen.exists()) == (0, True, snapshot(FIRST), False)
+    assert "2026-04-01.1 waits for 1 signature(s)" in audited.registry("status")[1]
+    assert audited.registry("export", "--purpose", "audit", "--to", str(audited.folder / "out"))[0] == 2
+
+    audited.registry("report")
+    code, out, _ = audited.registry("sign-off", snapshot(FIRST), "--who", "A. Okoro", *WHO)
+
+    assert (code, "audit sees it from now on" in out, seen.resolve().name) == (0, True, snapshot(FIRST))
+    assert (seen / "patient.parquet").is_file()
+
+
+def test_an_output_that_cannot_be_made_stops_neither_the_registry_nor_the_report(audited):
+    (audited.folder / "audit.key").chmod(0o644)
+
+    code, out, said = audited.run(FIRST)
+
+    assert code == 1
+    assert "Output for audit" in said
+    assert "chmod 600" in said
+    assert f"Snapshot {snapshot(FIRST)} published" in out
+    assert current(audited) == snapshot(FIRST)
+    assert not audited.home.output_current("audit").exists()
+    assert [e.what["stage"] for e in journal.entries(audited.home, ("failed",))] == ["output audit"]
