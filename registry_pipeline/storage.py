@@ -292,8 +292,13 @@ def scan(paths: Path | list[Path]) -> str:
     return f"read_parquet([{listed}], union_by_name = true)"
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all.
+@contextmanager
+def whole_file(path: Path, *, mode: int | None = None) -> Iterator[Path]:
+    """A file that takes its name only when the block ends well; the block writes the path that it is given.
+
+    Args:
+        path: the file; its folder is made if need be, and a former file gives way in one step.
+        mode: permissions; None leaves them to the process's umask.
 
     Raises:
         RunFailed: the disk is full.
@@ -301,12 +306,24 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
     try:
-        unfinished.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+        yield unfinished
+        if mode is not None:
+            unfinished.chmod(mode)
         unfinished.replace(path)
     except BaseException as problem:
         unfinished.unlink(missing_ok=True)
         raise_if_disk_full(problem, path)
         raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def write_texts(files: Mapping[Path, str]) -> None:

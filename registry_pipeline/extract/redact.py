@@ -30,7 +30,7 @@ from registry_pipeline.extract.left_out import LeftOut
 from registry_pipeline.extract.parts import ROW_LIMIT, Part, Place, quoted
 from registry_pipeline.extract.unpack import Member, members
 from registry_pipeline.govern.forgotten import Forgotten
-from registry_pipeline.storage import Home, connect, file_digest, load_sql, raise_if_disk_full, read_json
+from registry_pipeline.storage import Home, connect, file_digest, load_sql, raise_if_disk_full, read_json, whole_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -597,15 +597,8 @@ def _rewrite_parquet(file: Path, out: set[int], blank: Mapping[int, set[int]], r
 
 def _replace(file: Path, write: Callable[[Path], None], redacted: Redacted) -> None:
     """Put a file that is written anew in the place of the old one, read-only as that was."""
-    made = file.with_name(f".{file.name}.redacted.unfinished")
-    try:
+    with whole_file(file, mode=0o400) as made:
         write(made)
-        made.chmod(0o400)
-        made.replace(file)
-    except BaseException as problem:
-        made.unlink(missing_ok=True)
-        raise_if_disk_full(problem, file)
-        raise
     redacted.files[file.name] = {"sha256": file_digest(file), "bytes": file.stat().st_size}
 
 

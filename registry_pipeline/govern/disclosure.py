@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import csv
 import heapq
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from registry_pipeline.storage import raise_if_disk_full
+from registry_pipeline.storage import whole_file
 
 SMALLEST_SHOWN: Final = 8
 """Counts of people from 1 up to one less are hidden."""
@@ -137,18 +136,10 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str |
     Raises:
         RunFailed: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            for row in ([*columns], *rows):
-                writer.writerow([csv_text(cell) if isinstance(cell, str) else cell for cell in row])
-        unfinished.replace(path)
-    except BaseException as problem:
-        unfinished.unlink(missing_ok=True)
-        raise_if_disk_full(problem, path)
-        raise
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        for row in ([*columns], *rows):
+            writer.writerow([csv_text(cell) if isinstance(cell, str) else cell for cell in row])
 
 
 # A table with totals is a network: each cell an arc from its row to its column, and people flow round it. Another world

@@ -31,7 +31,7 @@ from registry_pipeline.config import Configuration, Purpose, PurposeOutput
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal, opt_out
 from registry_pipeline.govern.free_text import refuse_personal
-from registry_pipeline.storage import Home, connect, file_digest, load_sql, lock, raise_if_disk_full, scan
+from registry_pipeline.storage import Home, connect, file_digest, load_sql, lock, scan, whole_file
 from registry_pipeline.tables import MOST_RECORDS_OF_A_NUMBER
 
 if TYPE_CHECKING:
@@ -321,17 +321,8 @@ def _append(home: Home, line: Objection) -> None:
 
 def _write(home: Home, text: str) -> None:
     """The register, whole or as it was."""
-    file = _file(home)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    try:
+    with whole_file(_file(home), mode=0o600) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        unfinished.chmod(0o600)
-        unfinished.replace(file)
-    except BaseException as problem:
-        unfinished.unlink(missing_ok=True)
-        raise_if_disk_full(problem, file)
-        raise
 
 
 def _file(home: Home) -> Path:

@@ -38,9 +38,9 @@ from registry_pipeline.storage import (
     load_sql,
     lock,
     published_snapshots,
-    raise_if_disk_full,
     read_json,
     scan,
+    whole_file,
     write_json,
     write_table,
 )
@@ -199,17 +199,10 @@ def _next_name(home: Home, outbox: Path, mailbox: str, on: date) -> str:
 
 def _write_dat(connection: duckdb.DuckDBPyConnection, numbers: Path, file: Path) -> None:
     """One number a line, each followed by a comma: what CSV makes of a number and an empty cell."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
     copy = f"COPY (SELECT nhs_number, NULL FROM {scan(numbers)} ORDER BY nhs_number)"  # noqa: S608  # our own path
-    target = str(unfinished).replace("'", "''")
-    try:
+    with whole_file(file, mode=0o600) as unfinished:
+        target = str(unfinished).replace("'", "''")
         connection.execute(f"{copy} TO '{target}' (FORMAT csv, HEADER false, DELIMITER ',', NULLSTR '')")
-        unfinished.chmod(0o600)
-        unfinished.rename(file)
-    except BaseException as problem:
-        unfinished.unlink(missing_ok=True)
-        raise_if_disk_full(problem, file)
-        raise
 
 
 # ------------------------------------------------------------------------------------------------- taking a reply ---

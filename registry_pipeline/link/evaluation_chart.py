@@ -7,13 +7,12 @@ under the rule of small numbers (`govern.disclosure`), since these files are pas
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.govern import disclosure
-from registry_pipeline.storage import raise_if_disk_full
+from registry_pipeline.storage import write_texts
 
 if TYPE_CHECKING:
     from registry_pipeline.link.evaluate import Evaluation, Group
@@ -64,8 +63,7 @@ def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
         write_csv(folder / "by_group.csv", *_group_rows(evaluation)),
     ]
     tables, page = folder / "evaluation.md", folder / "evaluation.html"
-    write_text(tables, as_markdown(evaluation))
-    write_text(page, _page(evaluation))
+    write_texts({tables: as_markdown(evaluation), page: _page(evaluation)})
     return [*made, tables, page]
 
 
@@ -151,23 +149,6 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     """Write a CSV file, whole or not at all; no text in it is a formula to a spreadsheet."""
     disclosure.write_rows(path, columns, rows)
     return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
-
-    Raises:
-        RunFailed: the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except BaseException as problem:
-        unfinished.unlink(missing_ok=True)
-        raise_if_disk_full(problem, path)
-        raise
 
 
 def _group_rows(evaluation: Evaluation) -> tuple[list[str], list[list[Any]]]:
