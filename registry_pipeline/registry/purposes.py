@@ -566,7 +566,8 @@ def _likeness(connection: duckdb.DuckDBPyConnection, patients: Path, smallest_gr
             {
                 "columns": list(columns),
                 "groups": int(groups),
-                "smallest_group": int(smallest),
+                # The manifest leaves with the tables: how many exactly would be a small number of its own.
+                "smallest_group": disclosure.shown_count(int(smallest)),
                 "people_below": disclosure.shown_count(int(below)),
                 "share_below": disclosure.shown_share(int(below), int(people)),
             }

@@ -285,12 +285,12 @@ def _shown(people: Any) -> Cell:
     return shown_count(people) if isinstance(people, int) else people
 
 
-def _enough(likeness: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+def _enough(likeness: Mapping[str, Any]) -> str:
     """How the smallest group stands to k; its size itself is a small number of people."""
-    smallest, k = likeness.get("smallest_group"), asked.get("asked")
-    if smallest is None or k is None:
+    below = likeness.get("people_below")
+    if below is None:
         return "not known"
-    return "as large as asked" if smallest >= k else "smaller than asked"
+    return "as large as asked" if below == 0 else "smaller than asked"
 
 
 def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
@@ -301,7 +301,7 @@ def _anonymity(outputs: Sequence[Mapping[str, Any]]) -> list[TableFigure]:
             alike = listed([spaced(str(column)) for column in each.get("columns") or ()], 8)
             rows.append(
                 [
-                    spaced(str(output.get("purpose"))), alike, found.get("asked"), _enough(each, found),
+                    spaced(str(output.get("purpose"))), alike, found.get("asked"), _enough(each),
                     _shown(each.get("people_below")), each.get("share_below"),
                 ]
             )  # fmt: skip
