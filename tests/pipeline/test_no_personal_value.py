@@ -472,7 +472,7 @@ def test_the_search_looks_everywhere(watched):
     given = _people()[21][1]
     with _all_output() as output:
         print(f"1 {given}")
-        logging.getLogger("some.library").debug("2 %s", given)
+        logging.getLogger("another.package").debug("2 %s", given)
         os.write(1, f"3 {given}\n".encode())
         sys.stderr.write(f"4 {given}\n")
     assert output[0].count(given) == 4
