@@ -28,7 +28,7 @@ from registry_pipeline.errors import FeedFault
 from registry_pipeline.extract import landing, mapping
 from registry_pipeline.extract.left_out import LeftOut
 from registry_pipeline.extract.parts import ROW_LIMIT, Part, Place, quoted
-from registry_pipeline.extract.unpack import Member, members
+from registry_pipeline.extract.unpack import BROKEN, Member, members
 from registry_pipeline.govern.forgotten import Forgotten
 from registry_pipeline.storage import Home, connect, file_digest, load_sql, raise_if_disk_full, read_json, whole_file
 
@@ -230,8 +230,9 @@ def _redact_unread(
             _redact_unknown_parquet(connection, delivery, file, known, redacted)
         else:
             _redact_text(connection, delivery, file, {}, known, redacted)
-    except (FeedFault, OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError, _UnreadableError):
-        # Broken, or no text: nothing in it can be told apart.
+    except (FeedFault, UnicodeError, _UnreadableError, *BROKEN):
+        # Broken, or no text: nothing in it can be told apart, so it is not kept, and the manifest says so. Any other
+        # error is told: a disk that fails, or a mistake of ours, must not cost a delivery.
         file.unlink()
         redacted.files[file.name] = {"sha256": None, "bytes": None}
 

@@ -24,6 +24,10 @@ from registry_pipeline.storage import raise_if_disk_full
 CHUNK = 4 << 20
 """Bytes read at once."""
 
+BROKEN = (EOFError, NotImplementedError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
+"""How Python says that something packed cannot be unpacked: cut short, in a way that it does not have (zipfile's word),
+or broken. Trouble with the disk is none of them."""
+
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MARKS = {

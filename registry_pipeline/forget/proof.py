@@ -16,7 +16,6 @@ import hashlib
 import re
 import sqlite3
 import zipfile
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -27,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import RunFailed
+from registry_pipeline.extract.unpack import BROKEN
 from registry_pipeline.forget.person import Person, birth_dates
 from registry_pipeline.storage import Home, connect, scan
 
@@ -382,7 +382,7 @@ def _found_in_stream(stream: IO[bytes], search: Search, encoding: str, name: str
                     with archive.open(info) as member:
                         found += _found_in_stream(member, search, encoding, name)
             return found
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as problem:
+    except (RuntimeError, *BROKEN) as problem:  # a RuntimeError is zipfile's word for a member behind a password
         raise RunFailed(
             f"The file {name} is packed and cannot be unpacked, so that nobody can say what is in it: remove it, or"
             " restore it from a backup, and run this again."

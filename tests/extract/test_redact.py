@@ -13,7 +13,7 @@ import pytest
 
 from registry_pipeline.config import Configuration, Deployment, Provider
 from registry_pipeline.errors import FeedFault
-from registry_pipeline.extract import extract_feed
+from registry_pipeline.extract import extract_feed, redact
 from registry_pipeline.govern import forgotten
 from registry_pipeline.storage import Home, read_json
 
@@ -102,12 +102,45 @@ def test_a_delivery_that_cannot_be_read_is_looked_through_or_not_kept(tmp_path):
     with pytest.raises(FeedFault, match="none of the 4 agreed columns"):
         one.extract()
     assert one.landed("a.csv").read_bytes() == b"KEY;NUMBER\nA0003;2\n"
-    broken = One(tmp_path / "zip", patient=patients("drop/a.csv.gz")) if (tmp_path / "zip").mkdir() is None else one
-    (tmp_path / "zip" / "drop" / "a.csv.gz").write_bytes(gzip.compress(HEADER.encode() * 50)[:-20])
-    for said in ("ends too early", "is not kept since people were forgotten"):
+
+
+def cut_short(packed: bytes) -> bytes:
+    return packed[:-20]
+
+
+def damaged(packed: bytes) -> bytes:
+    """The first block behind gzip's ten bytes is of no kind that there is: zlib's own error, not gzip's."""
+    return packed[:10] + b"\xff" + packed[11:]
+
+
+@pytest.mark.parametrize(("breaks", "first"), [(cut_short, "ends too early"), (damaged, "is broken")])
+def test_a_delivery_that_cannot_be_unpacked_is_not_kept(tmp_path, breaks, first):
+    one = One(tmp_path, patient=patients("drop/a.csv.gz"))
+    (tmp_path / "drop" / "a.csv.gz").write_bytes(breaks(gzip.compress(HEADER.encode() * 50)))
+    for said in (first, "is not kept since people were forgotten"):
         with pytest.raises(FeedFault, match=said):
-            broken.extract()
-    assert not broken.landed("a.csv.gz").exists()
+            one.extract()
+    assert not one.landed("a.csv.gz").exists()
+    assert read_json(one.landed("manifest.json"))["redacted"]
+
+
+@pytest.mark.parametrize("trouble", [OSError(5, "Input/output error"), ValueError("a mistake of ours")])
+def test_other_trouble_does_not_cost_a_delivery(tmp_path, monkeypatch, trouble):
+    one = One(tmp_path, patient=patients("drop/a.csv"))
+    (tmp_path / "drop" / "a.csv").write_bytes(b"KEY;NUMBER\nA0002;1\n")
+
+    def fails(*_given, **_named):
+        raise trouble
+
+    monkeypatch.setattr(redact, "_redact_text", fails)
+    with pytest.raises(type(trouble)):
+        one.extract()
+    # The landing keeps a delivery only when it is whole; what was sent stands at its source.
+    assert (tmp_path / "drop" / "a.csv").read_bytes() == b"KEY;NUMBER\nA0002;1\n"
+    monkeypatch.undo()
+    with pytest.raises(FeedFault, match="none of the 4 agreed columns"):
+        one.extract()
+    assert one.landed("a.csv").read_bytes() == b"KEY;NUMBER\n"
 
 
 def test_a_file_of_several_feeds_says_whose_row_it_is_by_its_patient_feed(tmp_path):
