@@ -108,7 +108,10 @@ def _gap_told(worst: WorstGap | None) -> str:
     if worst is None:
         return "Missed links were not estimated by group for this night."
     chance = "Chance explains every gap" if worst.colour == "green" else "Chance does not explain every gap"
-    return f"{chance} in estimated missed links; the worst is {worst.gap * 100:+.1f} points ({worst.whose})."
+    return (
+        f"{chance} in estimated missed links between the groups that are known; the worst is"
+        f" {worst.gap * 100:+.1f} points ({worst.whose}). People of whom it is not known are marked in the tables."
+    )
 
 
 def _linked(material: Material) -> dict[str, Counts]:
