@@ -105,7 +105,9 @@ def _gap(material: Material) -> Light:
         return Light(name, "grey", "not known", "Missed links were not estimated by group for this night.", "groups")
     points = f"{worst.gap * 100:+.1f} points"
     if worst.colour == "green":
-        said = f"Chance explains every gap in missed links between known groups; the largest is {points} ({worst.whose})."
+        said = (
+            f"Chance explains every gap in missed links between known groups; the largest is {points} ({worst.whose})."
+        )
         return Light(name, "green", "within chance", said, "groups")
     said = (
         f"More links are missed than of everybody, by more than chance explains ({worst.whose}). Red above"
