@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -36,10 +36,14 @@ Setting = Literal["gp", "acute", "community", "mental_health", "social_care"]
 Delivery = Literal["full", "delta"]
 ObjectionKind = Literal["national", "type_1", "local"]
 """National data opt-out; type 1 opt-out, recorded at the practice; objection made to this deployment."""
-Purpose = Literal["direct_care", "risk_stratification", "audit", "planning", "research"]
+Purpose = Literal["direct_care", "case_conference", "risk_stratification", "audit", "planning", "research"]
+ConsumerName = Literal[
+    "risk_stratification", "care_gap", "patient_care_team", "case_conference_list", "audit_measure",
+]  # fmt: skip
+"""What reads the published registry, by the table that it makes; in the order in which they are made."""
 FeedName = Literal[
     "patient", "spell", "attendance", "contact", "referral", "medication", "condition", "care_plan", "service",
-    "carer", "nhs_number_replacement",
+    "carer", "observation", "nhs_number_replacement",
 ]  # fmt: skip
 
 
@@ -303,6 +307,54 @@ class PostcodeLookup(_Described):
     deprivation_decile: str | None = "deprivation_decile"
 
 
+class RiskChoices(_Described):
+    """How people are parted by risk, and which fitted model is used.
+
+    Attributes:
+        very_high, high, moderate: shares of the living, from the top; everybody else is low. The defaults are those of
+            the Combined Predictive Model: 0.5%, 4.5% and 15%.
+        model: version of the fitted model; None takes the newest that fits the registry's features.
+    """
+
+    very_high: float = Field(default=0.005, ge=0, le=1)
+    high: float = Field(default=0.045, ge=0, le=1)
+    moderate: float = Field(default=0.15, ge=0, le=1)
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _at_most_everybody(self) -> RiskChoices:
+        if self.very_high + self.high + self.moderate > 1:
+            raise ValueError("very_high, high and moderate together are more than all people")
+        return self
+
+
+class CaseConferences(_Described):
+    """How neighbourhood teams meet.
+
+    Attributes:
+        capacity: people whom one meeting can discuss.
+        meetings: meetings ahead that the list is made for.
+        again_after_days: days after which somebody who was discussed is put on the list again without a new reason.
+    """
+
+    capacity: int = Field(default=12, ge=1, le=500)
+    meetings: int = Field(default=4, ge=1, le=52)
+    again_after_days: int = Field(default=90, ge=0)
+
+
+class AuditChoices(_Described):
+    """How clinical audit looks back.
+
+    Attributes:
+        months: whole months up to the night.
+        rebase: by measure, first days of months from which on its control limits are counted anew, because something
+            was changed on purpose.
+    """
+
+    months: int = Field(default=24, ge=24, le=120)
+    rebase: dict[str, tuple[date, ...]] = Field(default_factory=dict)
+
+
 class Deployment(_Described):
     """The whole care system's own choices: `registry.yaml`. Every key has a default.
 
@@ -323,6 +375,12 @@ class Deployment(_Described):
         sign_offs: by purpose, how many people must sign a night's report before its snapshot becomes current for it.
         national_opt_out: the check against the national data opt-out; needed by outputs that honour it.
         postcodes: the list that gives a postcode its area and deprivation.
+        consumers: what is made of each published night; one that fails stops no other.
+        protocols: folder of the shared protocols, relative to `registry.yaml`; default: those that come with the code.
+        code_lists: folder of code lists, which add to those that come with the code or take their place by name.
+        neighbourhoods: practices (general medical practice codes) of each neighbourhood team; a practice that none
+            names is a team of its own.
+        risk, case_conferences, audit: the consumers' own choices.
         overrides_url_env: environment variable that holds the address of the PostgreSQL in which overrides are kept, so
             that no password stands in a file; None keeps them in SQLite under the data folder.
         threads, memory_limit: DuckDB's share of the machine; None leaves it to DuckDB.
@@ -346,9 +404,25 @@ class Deployment(_Described):
     sign_offs: dict[Purpose, Annotated[int, Field(ge=0, le=5)]] = Field(default_factory=dict)
     national_opt_out: NationalOptOut | None = None
     postcodes: PostcodeLookup | None = None
+    consumers: tuple[ConsumerName, ...] = get_args(ConsumerName)
+    protocols: Path | None = None
+    code_lists: Path | None = None
+    neighbourhoods: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    risk: RiskChoices = RiskChoices()
+    case_conferences: CaseConferences = CaseConferences()
+    audit: AuditChoices = AuditChoices()
     overrides_url_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     threads: int | None = Field(default=None, ge=1)
     memory_limit: str = "3GB"
+
+    @field_validator("neighbourhoods")
+    @classmethod
+    def _practice_in_one_team(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        listed = [practice for practices in value.values() for practice in practices]
+        twice = next((practice for practice in listed if listed.count(practice) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the practice {twice} is in two neighbourhoods, or twice in one: name it once")
+        return value
 
     @field_validator("memory_limit")
     @classmethod

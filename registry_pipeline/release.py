@@ -206,7 +206,7 @@ def make_report(
     """
     from registry_pipeline.govern import journal
     from registry_pipeline.link import evidence
-    from registry_pipeline.reports import page
+    from registry_pipeline.pages import page
     from registry_pipeline.reports.figures import build_report
 
     snapshot = find(configuration, snapshot_id)

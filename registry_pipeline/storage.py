@@ -16,6 +16,9 @@ Layout under REGISTRY_HOME:
     reports/<id>/                                    linkage quality report of a snapshot, and Data Docs
     outputs/<purpose>/<id>/<table>.parquet           a snapshot's pseudonymised tables for a purpose, manifest.json
     outputs/<purpose>/current                        symlink to the one that the purpose may read
+    consumers/<table>/<id>/<table>.parquet           what a consumer made of a snapshot, its pages and manifest.json
+    consumers/<table>/current                        symlink to the one that its readers see
+    risk_models/<version>.json, .md                  locally fitted risk models, each with its card
     govern/                                          opt-out replies, objections, tombstones of forgotten people
     journal/journal.jsonl                            who did what: append-only, hash-chained
     overrides/overrides.sqlite                       overrides, append-only; unless PostgreSQL keeps them
@@ -141,6 +144,19 @@ class Home:
     def output_current(self, purpose: str) -> Path:
         """The symlink to the output that a purpose may read."""
         return self.root / "outputs" / purpose / "current"
+
+    def consumer(self, table: str, snapshot_id: str) -> Path:
+        """What a consumer made of a snapshot: its table, its pages and its manifest."""
+        return self.root / "consumers" / table / snapshot_id
+
+    def consumer_current(self, table: str) -> Path:
+        """The symlink to what a consumer's readers see."""
+        return self.root / "consumers" / table / "current"
+
+    @property
+    def risk_models(self) -> Path:
+        """Locally fitted risk models, each beside its card."""
+        return self.root / "risk_models"
 
     @property
     def govern(self) -> Path:

@@ -239,6 +239,15 @@ end_date                 timestamp End of caring
 assessment_date          timestamp Date of the last carer's assessment
 deleted                  flag      Event was deleted by the provider
 """),
+        _feed("observation", "measurement, examination, assessment or other care process", "observation", _EVENT_COLUMNS + """
+start_date               timestamp Date on which it was done or measured
+code                     code      Code of what was done or measured
+coding_system            code      snomed, icd10, read2 or ctv3
+description              text      Term of the code
+value                    number    What was measured, as a number
+unit                     text      Unit of the value
+deleted                  flag      Event was deleted by the provider
+"""),
         _feed("nhs_number_replacement", "NHS number that another one replaced", "nhs_number_replacement", """
 nhs_number       identifier The superseded NHS number
 replaced_by      identifier The NHS number that replaced it
@@ -317,6 +326,14 @@ start_date       DATE     Start of caring
 end_date         DATE     End of caring
 assessment_date  DATE     Last carer's assessment
 """
+_OBSERVATION = """
+start_date       DATE     Done or measured
+code             VARCHAR  Code of what was done or measured
+coding_system    VARCHAR  snomed, icd10, read2 or ctv3
+description      VARCHAR  Term of the code
+value            DOUBLE   What was measured, in `unit`; null where nothing was measured or it is no number
+unit             VARCHAR  Unit of the value, as delivered
+"""
 _EVENT_ENDING = """
 is_deleted       BOOLEAN  Deleted by the provider: kept in a delta so that the event leaves the registry
 null_reasons     MAP(VARCHAR,VARCHAR) Column that was set to null, and why
@@ -391,6 +408,8 @@ source_line                   BIGINT   Line of the file
         _table("care_plan", "care plan", "event_key", _EVENT_ORIGIN + _CARE_PLAN + _EVENT_ENDING),
         _table("care_service", "social care service", "event_key", _EVENT_ORIGIN + _CARE_SERVICE + _EVENT_ENDING),
         _table("carer", "unpaid carer of a person", "event_key", _EVENT_ORIGIN + _CARER + _EVENT_ENDING),
+        _table("observation", "measurement, examination, assessment or other care process", "event_key",
+               _EVENT_ORIGIN + _OBSERVATION + _EVENT_ENDING),
         _table("nhs_number_replacement", "NHS number that another one replaced", "nhs_number", """
 nhs_number       VARCHAR  The superseded NHS number
 replaced_by      VARCHAR  The NHS number that replaced it
@@ -498,6 +517,7 @@ night             DATE     Night of the last extract that held the record
         _patient_event("patient_care_plan", "care plan of a person", _CARE_PLAN),
         _patient_event("patient_care_service", "social care service of a person", _CARE_SERVICE),
         _patient_event("patient_carer", "unpaid carer of a person", _CARER),
+        _patient_event("patient_observation", "measurement, examination, assessment or other care process of a person", _OBSERVATION),
     )
 }  # fmt: skip
 """Every made table by name."""
@@ -508,6 +528,7 @@ EVENT_TABLES: Mapping[str, str] = {
     "patient_care_plan": "care_plan",
     "patient_care_service": "care_service",
     "patient_carer": "carer",
+    "patient_observation": "observation",
 }
 """Registry table to the standardised table that it is made from."""
 
@@ -611,6 +632,13 @@ accommodation_status   VARCHAR  Accommodation status
         _table("patient_carer", "unpaid carer of a person, without identity", "event_pseudonym", _OUTPUT_EVENT + """
 relationship      VARCHAR  Relationship of the carer to the person
 """ + _told("start", "Start of caring") + _told("end", "End of caring") + _told("assessment", "Last carer's assessment")),
+        _table("patient_observation", "measurement, examination, assessment or other care process of a person, without identity",
+               "event_pseudonym", _OUTPUT_EVENT + _told("start", "Done or measured") + """
+code              VARCHAR  Code of what was done or measured
+coding_system     VARCHAR  snomed, icd10, read2 or ctv3
+value             DOUBLE   What was measured, in `unit`
+unit              VARCHAR  Unit of the value
+"""),
     )
 }  # fmt: skip
 """The registry's tables as a purpose sees them that must not see identities, by the name of the registry's table.
@@ -620,6 +648,141 @@ event was delivered (which would tell its day). Rows lie in the order of their p
 relative days together still narrow down a day where somebody has many events: they are to keep intervals exact, not to
 hide days from who knows some of them.
 """
+
+LINKAGE_ALTERNATIVE = _table("linkage_alternative", "person record that would be somebody else's if the match threshold lay elsewhere", "record_id threshold_move", """
+record_id              VARCHAR  provider:local_id
+threshold_move         DOUBLE   By how much the match threshold is moved, in units of match weight (one is twice the odds)
+patient_id             UUID     Person that the record belongs to, as published
+alternative_patient_id UUID     Person that it would belong to: an id of the registry, or one that stands for nobody in it
+""")  # fmt: skip
+"""What a snapshot keeps so that a figure can be given with the range that it takes when the linkage threshold moves. Of
+records that no move touches there is no row. No reader is shown it; `audit` reads it."""
+
+CONSUMER_TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _table("risk_stratification", "person", "patient_id", """
+patient_id                        UUID      Person in the registry
+night                             DATE      Night of the registry that it was made from: every score is of this day
+age                               INTEGER   Age in completed years on the night; null where the birth date is not known
+is_alive                          BOOLEAN   No death is known; who has died has no scores
+hospital_frailty_score            DOUBLE    Hospital Frailty Risk Score (Gilbert 2018), points
+hospital_frailty_category         VARCHAR   low (below 5), intermediate (5 to 15) or high (above 15)
+hospital_frailty_missing          VARCHAR   Why there is no score; null where there is one
+charlson_original                 INTEGER   Charlson index, Quan's ICD-10 codes with Charlson's weights of 1987, points
+charlson_updated                  INTEGER   Charlson index, Quan's ICD-10 codes with Quan's weights of 2011, points
+charlson_age_adjusted             INTEGER   charlson_original and a point for each decade from 50 years on, four at most
+charlson_missing                  VARCHAR   Why there is no index; null where there is one
+electronic_frailty_index          DOUBLE    Electronic frailty index (Clegg 2016), share of 36 deficits, 0 to 1
+electronic_frailty_category       VARCHAR   fit, mild, moderate or severe
+electronic_frailty_source         VARCHAR   gp_system: supplied by the practice's system; counted: from coded deficits
+electronic_frailty_missing        VARCHAR   Why there is no index; null where there is one
+cambridge_multimorbidity_score    DOUBLE    Cambridge Multimorbidity Score (Payne 2020), general outcome, points
+cambridge_multimorbidity_missing  VARCHAR   Why there is no score; null where there is one
+emergency_admission_probability   DOUBLE    Probability of an emergency admission within 12 months of the night, by the local model
+emergency_admission_missing       VARCHAR   Why there is no probability; null where there is one
+model_version                     VARCHAR   Version of the local model; null where none is used
+risk_rank                         BIGINT    1 is the highest probability among the living; ties are broken by patient_id
+risk_level                        VARCHAR   very_high, high, moderate or low: shares of the living by rank, as the deployment sets them
+person_segment                    VARCHAR   end_of_life, dementia, frailty, cancer, severe_mental_illness, learning_disability, long_term_conditions or healthy: the first that applies
+person_segments                   VARCHAR[] Every segment that applies
+long_term_conditions              INTEGER   Conditions of the Cambridge Multimorbidity Score that the person has; null where they are not known
+reasons                           VARCHAR[] What raises the probability most, in plain words, most important first
+inputs_used                       VARCHAR[] Kinds of records that the scores rest on, as setting:kind (gp:condition, acute:spell)
+"""),
+        _table("care_gap", "person and protocol step that is due", "patient_id protocol step", """
+patient_id          UUID      Person in the registry
+night               DATE      Night of the registry that it was made from
+protocol            VARCHAR   Protocol, by its name
+protocol_version    VARCHAR   Version of the protocol
+step                VARCHAR   Step of the protocol, by its name
+title               VARCHAR   What is due, in words
+due_since           DATE      First day on which it was due
+days_overdue        INTEGER   Days from due_since to the night
+last_done           DATE      When it was last done, anywhere; null where it never was
+last_done_setting   VARCHAR   In which setting
+last_done_provider  VARCHAR   By which provider
+may_be_done_by      VARCHAR[] Settings that may do it
+trigger_event_key   VARCHAR   Event that it follows (a discharge); null where it rests on the person's condition
+is_seamlessness_gap BOOLEAN   Something was lost between two settings
+"""),
+        _table("patient_care_team", "person and organisation that is involved", "patient_id provider", """
+patient_id               UUID      Person in the registry
+night                    DATE      Night of the registry that it was made from
+provider                 VARCHAR   Organisation (the provider of the records)
+setting                  VARCHAR   gp, acute, community, mental_health or social_care
+roles                    VARCHAR[] What it does for the person: registered_practice, hospital_care, community_care, mental_health_care, social_care, holds_care_plan, coordinates_care, knows_carer
+last_contact             DATE      Last attended contact, stay, attendance or service within 12 months; null where there was none
+last_contact_kind        VARCHAR   spell, attendance, contact, referral, medication, service or observation
+contacts_12_months       INTEGER   Contacts, stays, attendances and services that began within 12 months
+care_plan_type           VARCHAR   Type of its care plan in force
+care_plan_start          DATE      When its care plan in force was made
+care_plan_updated        DATE      When that was last updated
+care_plan_age_days       INTEGER   Days from its last update (or its making) to the night
+care_plan_review_is_late BOOLEAN   The date of its next review has passed
+coordinator_key          VARCHAR   Named care coordinator, provider:coordinator_id
+carer_relationship       VARCHAR   Unpaid carer whom it knows of: relationship to the person
+carer_record_id          VARCHAR   Person record of that carer, where known
+carer_assessed           DATE      Last carer's assessment that it knows of
+care_plans_in_force      INTEGER   Care plans in force of the person, over all organisations
+coordinators             INTEGER   Different care coordinators named in them, over all organisations
+conflicts                VARCHAR[] What does not agree between organisations, by name: several_care_plans, several_coordinators
+"""),
+        _table("case_conference_list", "person to discuss in a neighbourhood's case conference", "patient_id", """
+patient_id               UUID      Person in the registry
+night                    DATE      Night of the registry that it was made from
+neighbourhood            VARCHAR   Neighbourhood team: a group of practices
+gp_practice              VARCHAR   General medical practice code of registration
+practice_record_id       VARCHAR   The practice's own record of the person (provider:local_id), by which the team opens it
+rank                     INTEGER   Place in the neighbourhood's list, from 1
+meeting                  INTEGER   Meeting at which it would be the person's turn, from 1, at the deployment's capacity
+why                      VARCHAR[] Why the person is on the list, in plain words
+age                      INTEGER   Age in completed years
+sex                      VARCHAR   M, F or O
+risk_level               VARCHAR   As in risk_stratification
+emergency_admission_probability DOUBLE As in risk_stratification
+probability_before       DOUBLE    The same on the last earlier night within 90 days that has one
+risk_change              DOUBLE    Difference of the two
+emergency_admissions_90_days INTEGER Emergency admissions in the last 90 days
+emergency_admissions_12_months INTEGER Emergency admissions in the last 12 months
+open_gaps                INTEGER   Rows of care_gap
+gaps                     VARCHAR[] What is due, in words, longest overdue first
+settings                 VARCHAR[] Settings that saw the person in the last 12 months
+summary                  VARCHAR[] One line a setting: what it did and knows, in plain words without identity
+care_plan_age_days       INTEGER   Days since the newest care plan in force was last updated
+coordinator_key          VARCHAR   Named care coordinator; null where none or several are named
+last_discussed           DATE      Last case conference at which the person was discussed
+"""),
+        _table("audit_measure", "measure, organisation or area, and period", "measure dimension value_of_dimension period_start period_months", """
+measure             VARCHAR   Measure, by its name
+title               VARCHAR   The measure in words
+dimension           VARCHAR   system, provider, practice, neighbourhood, lsoa, ethnicity or deprivation
+value_of_dimension  VARCHAR   Organisation, area or group; all for the system
+period_start        DATE      First day of the period
+period_end          DATE      Last day of the period
+period_months       INTEGER   Length of the period: 1 for a month, 12 for a year
+numerator           DOUBLE    Events, days or people counted; null where the rule of small numbers hides it
+denominator         DOUBLE    People, person-years or events at risk; null where hidden
+value               DOUBLE    numerator by denominator times `per`, age-standardised where the measure is; null where hidden or nobody is at risk
+per                 INTEGER   What the value is of: 1 a share or a mean, 1000 a rate per 1,000
+unit                VARCHAR   Unit of the value
+interval_low        DOUBLE    Lower end of its 95% interval
+interval_high       DOUBLE    Upper end
+is_suppressed       BOOLEAN   Hidden by the rule of small numbers
+is_standardised     BOOLEAN   Directly standardised by age to the European Standard Population 2013
+better              VARCHAR   up, down or neither: the direction of improvement
+centre              DOUBLE    Centre line of the XmR chart of its months; null where there are too few
+limit_low           DOUBLE    Lower process limit
+limit_high          DOUBLE    Upper process limit
+signal              VARCHAR   What chance does not explain, by name: outside_limits, shift, trend, two_of_three; null where nothing
+signal_is           VARCHAR   improvement, concern or change; null where there is no signal
+funnel              VARCHAR   For a year of practices or providers: within, above_95, above_99_8, below_95 or below_99_8 of the system's value
+linkage_low         DOUBLE    Lowest value as the linkage threshold moves; null where linkage cannot move the measure
+linkage_high        DOUBLE    Highest value
+"""),
+    )
+}  # fmt: skip
+"""What consumers make of a published registry, each under `consumers/<table>/<snapshot>/`; see `consumer.py`."""
 
 KEY_MAP = _table("key_map", "id under a key that was changed", "kind old_pseudonym", """
 kind           VARCHAR  patient, record or event

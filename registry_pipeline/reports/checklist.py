@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry_pipeline.config import Configuration
-from registry_pipeline.reports.content import ChecklistItem, Section
+from registry_pipeline.pages.content import ChecklistItem, Section
 
 ITEMS: Mapping[int, str] = {
     1: "Source population and coverage of each provider",

@@ -25,6 +25,7 @@ REFERENCES: dict[str, dict[str, tuple[str, str]]] = {
     "patient_care_plan": {"patient_id_is_known": ("patient_id", "patient")},
     "patient_care_service": {"patient_id_is_known": ("patient_id", "patient")},
     "patient_carer": {"patient_id_is_known": ("patient_id", "patient")},
+    "patient_observation": {"patient_id_is_known": ("patient_id", "patient")},
     "patient": {"patient_id_has_a_record": ("patient_id", "patient_record")},
 }
 """Table to helper column: whether the column's value is one of the same column of another table."""

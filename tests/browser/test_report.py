@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from registry_pipeline.reports import page as report_page
-from registry_pipeline.reports.content import Report
+from registry_pipeline.pages import page as report_page
+from registry_pipeline.pages.content import Report
 from tests.reports import made_up_report
 from tests.reports.test_page import HOSTILE, with_text_everywhere
 

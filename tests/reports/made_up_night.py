@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from registry_pipeline.reports.content import Cell, Report, Section, TableFigure
+from registry_pipeline.pages.content import Cell, Report, Section, TableFigure
 from registry_pipeline.reports.figures import build_report
 from tests.registry.conftest import FIRST_NIGHT, CareSystem
 

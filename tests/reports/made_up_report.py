@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from registry_pipeline.reports.content import (
+from registry_pipeline.pages.content import (
     ChartFigure,
     ChecklistItem,
     Column,

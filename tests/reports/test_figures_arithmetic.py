@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_pipeline.reports.figures import accuracy, dqmi, groups, xmr
+from registry_pipeline import xmr
+from registry_pipeline.reports.figures import accuracy, dqmi, groups
 
 # The appendix of the DQMI methodology (NHS Digital, October 2021): records, valid, defaults, threshold, the score printed there.
 APPENDIX = [

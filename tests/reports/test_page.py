@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.reports import charts, page
-from registry_pipeline.reports.content import ChartFigure, Column, Report, Section, TableFigure
+from registry_pipeline.pages import charts, page
+from registry_pipeline.pages.content import ChartFigure, Column, Report, Section, TableFigure
 from tests.reports import made_up_report
 from tests.reports.reading import Reader
 

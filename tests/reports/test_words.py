@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_pipeline.reports import words
+from registry_pipeline.pages import words
 
 
 @pytest.mark.parametrize(

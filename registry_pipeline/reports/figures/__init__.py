@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry_pipeline.config import Configuration
+from registry_pipeline.pages.content import Cell, Report, Section
 from registry_pipeline.reports import checklist
-from registry_pipeline.reports.content import Cell, Report, Section
 from registry_pipeline.reports.figures import (
     about,
     accuracy,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from registry_pipeline.govern.disclosure import HIDDEN, ROUNDED_TO, SMALLEST_SHOWN
-from registry_pipeline.reports.content import Cell, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import listed

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry_pipeline.govern.disclosure import shown_count
-from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, interval, percent, plural, spaced
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from registry_pipeline.govern.disclosure import shown_breakdown, shown_count
-from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.material import DRIFT_NIGHTS, Material
 from registry_pipeline.reports.figures.words import counted, listed, percent, plural, spaced

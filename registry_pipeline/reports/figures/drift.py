@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from registry_pipeline import xmr
 from registry_pipeline.govern.disclosure import shown_count
-from registry_pipeline.reports.content import Cell, CellKind, ChartFigure, Colour, Column, Section, TableFigure
-from registry_pipeline.reports.figures import xmr
+from registry_pipeline.pages.content import Cell, CellKind, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import DRIFT_NIGHTS, Material
 from registry_pipeline.reports.figures.words import counted, listed, percent, plural
 

@@ -13,7 +13,7 @@ from typing import Any
 from registry_pipeline import outcomes
 from registry_pipeline.govern.agreements import ENDING_SOON_DAYS
 from registry_pipeline.govern.disclosure import shown_count
-from registry_pipeline.reports.content import Cell, Colour, Light
+from registry_pipeline.pages.content import Cell, Colour, Light
 from registry_pipeline.reports.figures import accuracy, groups, inputs
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.churn import EVENTS

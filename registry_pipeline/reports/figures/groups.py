@@ -19,7 +19,7 @@ from registry_pipeline.govern.disclosure import (
     shown_share,
     shown_table,
 )
-from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import part
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import listed, percent, spaced

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry_pipeline.govern.disclosure import HIDDEN, shown_breakdown, shown_count, shown_share
-from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, percent
 from registry_pipeline.storage import load_sql

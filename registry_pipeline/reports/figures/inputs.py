@@ -13,7 +13,7 @@ from typing import Any
 
 from registry_pipeline import outcomes
 from registry_pipeline.govern.disclosure import shown_count, shown_share
-from registry_pipeline.reports.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures import dqmi
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, listed, percent, plural, spaced

@@ -12,7 +12,7 @@ from typing import Any
 
 from registry_pipeline.govern.agreements import ENDING_SOON_DAYS
 from registry_pipeline.govern.disclosure import HIDDEN, shown_count
-from registry_pipeline.reports.content import Cell, Colour, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, Colour, Column, Section, TableFigure
 from registry_pipeline.reports.figures.accuracy import not_known, part
 from registry_pipeline.reports.figures.material import Material
 from registry_pipeline.reports.figures.words import counted, listed, plural, spaced

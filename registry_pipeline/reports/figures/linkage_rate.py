@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from registry_pipeline.govern.disclosure import shown_breakdown, shown_count, shown_share
-from registry_pipeline.reports.content import Cell, ChartFigure, Column, Section, TableFigure
+from registry_pipeline.pages.content import Cell, ChartFigure, Column, Section, TableFigure
 from registry_pipeline.reports.figures.material import SETTINGS, Material
 from registry_pipeline.reports.figures.words import counted, percent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from registry_pipeline.govern.disclosure import HIDDEN, SMALLEST_SHOWN
-from registry_pipeline.reports.content import Cell
+from registry_pipeline.pages.content import Cell
 
 ACRONYMS: Mapping[str, str] = {"nhs": "NHS", "gp": "GP", "uk": "UK"}
 """Words of rules' names that are written otherwise in a sentence."""

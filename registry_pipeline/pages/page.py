@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline import storage
 from registry_pipeline.govern import disclosure
-from registry_pipeline.reports import charts, words
-from registry_pipeline.reports.content import Cell, CellKind, ChartFigure, Colour, Column, Report, Section, TableFigure
+from registry_pipeline.pages import charts, words
+from registry_pipeline.pages.content import Cell, CellKind, ChartFigure, Colour, Column, Report, Section, TableFigure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -122,7 +122,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("registry_pipeline.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("registry_pipeline.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
@@ -143,7 +143,7 @@ def _environment() -> Environment:
 
 
 def _text(name: str) -> str:
-    return resources.files("registry_pipeline.reports").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("registry_pipeline.pages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _inline(script: str) -> str:

@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any
 
 from registry_pipeline.govern.disclosure import HIDDEN
-from registry_pipeline.reports import words
-from registry_pipeline.reports.content import ChartFigure
+from registry_pipeline.pages import words
+from registry_pipeline.pages.content import ChartFigure
 
 Drawing = Any
 Channel = Any

@@ -1,0 +1,160 @@
+"""What a consumer of the registry is given, and what it gives back.
+
+What belongs here: the reading of one published snapshot as one purpose may see it, the refusal of a snapshot of another
+form, and the shape of what a consumer made. What does not: any score, gap, list or measure (`risk`, `care`, `audit`),
+what a purpose may see (`registry.purposes`, `govern`), and the order in which consumers work (`release`).
+
+A consumer is a function `(reading, folder) -> Made`. It reads views of the registry's own names on `reading.connection`
+and nothing else, and writes its table `<folder>/<table>.parquet` (and pages beside it) with `storage.write_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry_pipeline.config import Configuration, ConsumerName, Purpose
+from registry_pipeline.errors import BadInput, RunFailed
+from registry_pipeline.outcomes import CheckOutcome
+from registry_pipeline.storage import Home, connect, read_json, scan, snapshot_night, snapshot_order
+from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE, REGISTRY_TABLES, TABLES, Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+PURPOSE_OF: Mapping[ConsumerName, Purpose] = {
+    "risk_stratification": "direct_care",
+    "care_gap": "direct_care",
+    "patient_care_team": "direct_care",
+    "case_conference_list": "case_conference",
+    "audit_measure": "audit",
+}
+"""Under which purpose each consumer's table is made and read. Risk scores for the purpose `risk_stratification`, without
+identity, lie with that purpose's output besides."""
+
+MADE_BEFORE: tuple[ConsumerName, ...] = ("risk_stratification", "care_gap", "patient_care_team")
+"""Consumers' tables that later ones may read, as views of the same names; empty where they were not made."""
+
+RISK_BEFORE = "risk_before"
+"""View of the `risk_stratification` of the newest earlier night; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One published snapshot, as one purpose may see it.
+
+    Attributes:
+        configuration: the deployment.
+        purpose: what it is read for.
+        snapshot_id: which snapshot.
+        night: its night: the day that every age, interval and score is counted to.
+        connection: has a view of each of `tables.REGISTRY_TABLES` but `needs_attention` and `identity_event`, restricted
+            to what the purpose may see; the view `linkage_alternative`; the views of `MADE_BEFORE`, and `risk_before`.
+        absent: views among the last three kinds that are empty because nothing was made.
+    """
+
+    configuration: Configuration
+    purpose: Purpose
+    snapshot_id: str
+    night: date
+    connection: duckdb.DuckDBPyConnection
+    absent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a consumer made.
+
+    Attributes:
+        rows: rows by table.
+        checks: what a data engineer should see of it.
+        about: what its manifest is to say besides (versions, sources, what was left out and why): no personal value.
+        pages: HTML files, beside the table.
+    """
+
+    rows: Mapping[str, int]
+    checks: tuple[CheckOutcome, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[Path, ...] = ()
+
+
+READ_TABLES: tuple[str, ...] = tuple(t for t in REGISTRY_TABLES if t not in ("needs_attention", "identity_event"))
+"""Tables of a snapshot that consumers read."""
+
+
+def refuse_other_form(snapshot: Path) -> None:
+    """Stop where a snapshot lacks what consumers read: it was made by an older version of this code.
+
+    Raises:
+        BadInput: a table or column is missing, or of another type.
+    """
+    import pyarrow.parquet as pq
+
+    for name in READ_TABLES:
+        file = snapshot / f"{name}.parquet"
+        if not file.is_file():
+            raise BadInput(_older(snapshot, f"has no table {name}"))
+        held = set(pq.read_schema(file).names)
+        missing = [column for column in TABLES[name].column_names if column not in held]
+        if missing:
+            raise BadInput(_older(snapshot, f"has no column {missing[0]} in {name}"))
+
+
+def _older(snapshot: Path, lacks: str) -> str:
+    return (
+        f"The snapshot {snapshot.name} {lacks}, which consumers of this version read: it is of an older form; run its"
+        " night again (registry run), or read it with the version that made it."
+    )
+
+
+@contextmanager
+def open_whole(configuration: Configuration, snapshot_id: str, purpose: Purpose = "direct_care") -> Iterator[Reading]:
+    """A whole snapshot, as direct care sees it.
+
+    Raises:
+        BadInput: the snapshot is of an older form.
+        RunFailed: there is no such snapshot.
+    """
+    home, deployment = Home(configuration.home), configuration.deployment
+    folder = home.snapshot(snapshot_id)
+    if not (folder / "manifest.json").is_file():
+        raise RunFailed(f"The snapshot {snapshot_id} is gone from {home.snapshots}: run its night again.")
+    refuse_other_form(folder)
+    night = date.fromisoformat(read_json(folder / "manifest.json")["night"])
+    with closing(connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)) as connection:
+        for name in READ_TABLES:
+            connection.execute(f"CREATE TEMP VIEW {name} AS FROM {scan(folder / f'{name}.parquet')}")
+        absent = name_made_before(connection, home, snapshot_id, night)
+        yield Reading(configuration, purpose, snapshot_id, night, connection, absent)
+
+
+def name_made_before(
+    connection: duckdb.DuckDBPyConnection, home: Home, snapshot_id: str, night: date
+) -> frozenset[str]:
+    """Make the views of what was made of this snapshot and of earlier nights; returns the names of empty ones."""
+    alternative = home.snapshot(snapshot_id) / f"{LINKAGE_ALTERNATIVE.name}.parquet"
+    sources: dict[str, tuple[Table, Path | None]] = {LINKAGE_ALTERNATIVE.name: (LINKAGE_ALTERNATIVE, alternative)}
+    for name in MADE_BEFORE:
+        sources[name] = (CONSUMER_TABLES[name], home.consumer(name, snapshot_id) / f"{name}.parquet")
+    risk = CONSUMER_TABLES["risk_stratification"]
+    sources[RISK_BEFORE] = (risk, _newest_before(home, risk.name, night))
+    absent = set()
+    for view, (table, file) in sources.items():
+        if file is not None and file.is_file():
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {scan(file)}")
+        else:
+            absent.add(view)
+            columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {columns} LIMIT 0")
+    return frozenset(absent)
+
+
+def _newest_before(home: Home, table: str, night: date) -> Path | None:
+    """The table that was made of the newest snapshot of an earlier night."""
+    made = [folder for folder in (home.root / "consumers" / table).glob("[0-9]*.*/") if not folder.is_symlink()]
+    earlier = [folder for folder in made if snapshot_night(folder) < night]
+    return max(earlier, key=snapshot_order) / f"{table}.parquet" if earlier else None
