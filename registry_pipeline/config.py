@@ -255,7 +255,19 @@ class KeySource(_Described):
         return self
 
 
-class PurposeOutput(_Described):
+class PurposeRules(_Described):
+    """Who is left out of what is read for a purpose.
+
+    Attributes:
+        objections: the kinds of objection that keep a person out.
+        without_nhs_number: what becomes of people whom the national opt-out check cannot be asked about.
+    """
+
+    objections: tuple[ObjectionKind, ...] = ("national", "type_1", "local")
+    without_nhs_number: Literal["remove", "keep"] = "remove"
+
+
+class PurposeOutput(PurposeRules):
     """One output that must not see identities: how the registry is shown for one purpose.
 
     Attributes:
@@ -264,8 +276,6 @@ class PurposeOutput(_Described):
         age_band_years: width of the age bands.
         event_dates: `relative` gives the month, and days since the person's first event in the registry, so that
             intervals stay exact; `day` gives the date, for an agreement that covers it.
-        objections: the kinds of objection that keep a person out.
-        without_nhs_number: what becomes of people whom the national opt-out check cannot be asked about.
         smallest_group: k of k-anonymity: how many people at least should be alike in every quasi-identifier.
     """
 
@@ -273,8 +283,6 @@ class PurposeOutput(_Described):
     birth: Literal["month", "year"] = "year"
     age_band_years: int = Field(default=5, ge=1, le=20)
     event_dates: Literal["relative", "day"] = "relative"
-    objections: tuple[ObjectionKind, ...] = ("national", "type_1", "local")
-    without_nhs_number: Literal["remove", "keep"] = "remove"
     smallest_group: int = Field(default=5, ge=2)
 
 
@@ -448,6 +456,21 @@ class Configuration(_Described):
         asked = self.deployment.agreements_required
         return any(p.agreements for p in self.providers.values()) if asked is None else asked
 
+    def rules_of(self, purpose: Purpose) -> PurposeRules:
+        """Who is left out of what is read for a purpose: as its output says, else by every check that there is.
+
+        The national check can be asked only where the deployment has a mailbox for it.
+        """
+        if purpose == "direct_care":
+            return PurposeRules(objections=())
+        output = self.deployment.outputs.get(purpose)
+        if output is not None:
+            return output
+        if purpose == "case_conference":  # direct care too; what a person said to this deployment holds all the same
+            return PurposeRules(objections=("local",))
+        known: tuple[ObjectionKind, ...] = ("type_1", "local")
+        return PurposeRules(objections=("national", *known) if self.deployment.national_opt_out else known)
+
     @property
     def sources(self) -> Path:
         """What relative source paths are relative to."""
@@ -490,10 +513,10 @@ def load_configuration(
     deployment_file = directory / "registry.yaml"
     if not deployment_file.is_file():
         raise BadInput(f"{deployment_file} is missing: it describes the deployment (an empty file takes all defaults).")
-    deployment: Deployment = _read(deployment_file, Deployment)
+    deployment: Deployment = read_described(deployment_file, Deployment)
     providers: dict[str, Provider] = {}
     for file in sorted((directory / "providers").glob("*.y*ml")):
-        provider: Provider = _read(file, Provider)
+        provider: Provider = read_described(file, Provider)
         if provider.provider in providers:
             raise BadInput(f"{file}: the provider code {provider.provider!r} is already used by another file.")
         providers[provider.provider] = provider
@@ -505,7 +528,12 @@ def load_configuration(
     return Configuration(directory=directory, home=home.resolve(), deployment=deployment, providers=providers)
 
 
-def _read(file: Path, model: type[_Model]) -> _Model:
+def read_described(file: Path, model: type[_Model]) -> _Model:
+    """Any YAML file that has a shape, with the errors of `load_configuration`.
+
+    Raises:
+        BadInput: it is not YAML, or not of that shape; the sentence names file, line and the nearest valid key.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 

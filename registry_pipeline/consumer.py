@@ -10,7 +10,7 @@ and nothing else, and writes its table `<folder>/<table>.parquet` (and pages bes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,8 +33,8 @@ PURPOSE_OF: Mapping[ConsumerName, Purpose] = {
     "case_conference_list": "case_conference",
     "audit_measure": "audit",
 }
-"""Under which purpose each consumer's table is made and read. Risk scores for the purpose `risk_stratification`, without
-identity, lie with that purpose's output besides."""
+"""Under which purpose each consumer's table is made and read. Risk scores for the purpose `risk_stratification`, which
+tell no identity, lie with that purpose's output besides."""
 
 MADE_BEFORE: tuple[ConsumerName, ...] = ("risk_stratification", "care_gap", "patient_care_team")
 """Consumers' tables that later ones may read, as views of the same names; empty where they were not made."""
@@ -52,9 +52,10 @@ class Reading:
         purpose: what it is read for.
         snapshot_id: which snapshot.
         night: its night: the day that every age, interval and score is counted to.
-        connection: has a view of each of `tables.REGISTRY_TABLES` but `needs_attention` and `identity_event`, restricted
-            to what the purpose may see; the view `linkage_alternative`; the views of `MADE_BEFORE`, and `risk_before`.
+        connection: has a view of each of `READ_TABLES`, restricted to what the purpose may see; the view
+            `linkage_alternative`; the views of `MADE_BEFORE`, and `risk_before`.
         absent: views among the last three kinds that are empty because nothing was made.
+        left_out: people left out, wholly or in part, by reason.
     """
 
     configuration: Configuration
@@ -63,6 +64,7 @@ class Reading:
     night: date
     connection: duckdb.DuckDBPyConnection
     absent: frozenset[str] = frozenset()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ class Made:
     about: Mapping[str, Any] = field(default_factory=dict)
     pages: tuple[Path, ...] = ()
 
+
+Consumer = Callable[[Reading, Path], Made]
+"""Makes its table and pages in a folder."""
 
 READ_TABLES: tuple[str, ...] = tuple(t for t in REGISTRY_TABLES if t not in ("needs_attention", "identity_event"))
 """Tables of a snapshot that consumers read."""

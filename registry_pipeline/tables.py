@@ -711,10 +711,11 @@ patient_id               UUID      Person in the registry
 night                    DATE      Night of the registry that it was made from
 provider                 VARCHAR   Organisation (the provider of the records)
 setting                  VARCHAR   gp, acute, community, mental_health or social_care
-roles                    VARCHAR[] What it does for the person: registered_practice, hospital_care, community_care, mental_health_care, social_care, holds_care_plan, coordinates_care, knows_carer
-last_contact             DATE      Last attended contact, stay, attendance or service within 12 months; null where there was none
-last_contact_kind        VARCHAR   spell, attendance, contact, referral, medication, service or observation
-contacts_12_months       INTEGER   Contacts, stays, attendances and services that began within 12 months
+roles                    VARCHAR[] What it does for the person: registered_practice, practice_care, hospital_care, community_care, mental_health_care, social_care, holds_care_plan, coordinates_care, knows_carer
+last_contact             DATE      Last day within 12 months on which it saw or served the person: attended contact, stay, attendance or service; null where there was none
+last_contact_kind        VARCHAR   spell, attendance, contact or service
+last_activity            DATE      Last day within 12 months of anything that it did or recorded, seen or not: also a referral, a medicine, an observation
+contacts_12_months       INTEGER   Attended contacts, stays, attendances and services that began within 12 months
 care_plan_type           VARCHAR   Type of its care plan in force
 care_plan_start          DATE      When its care plan in force was made
 care_plan_updated        DATE      When that was last updated
@@ -783,6 +784,21 @@ linkage_high        DOUBLE    Highest value
     )
 }  # fmt: skip
 """What consumers make of a published registry, each under `consumers/<table>/<snapshot>/`; see `consumer.py`."""
+
+_RISK = CONSUMER_TABLES["risk_stratification"]
+OUTPUT_CONSUMER_TABLES: Mapping[str, Table] = {
+    _RISK.name: Table(
+        _RISK.name,
+        "person, without identity",
+        ("patient_pseudonym",),
+        (
+            Column("patient_pseudonym", "VARCHAR", "Person, under the purpose's key"),
+            Column("age_band", "VARCHAR", "Age in years on the night: 65-69; 90+ from 90 upwards"),
+            *(column for column in _RISK.columns if column.name not in ("patient_id", "age")),
+        ),
+    )
+}
+"""Consumers' tables as an output holds them, by name: of the purpose of the same name."""
 
 KEY_MAP = _table("key_map", "id under a key that was changed", "kind old_pseudonym", """
 kind           VARCHAR  patient, record or event

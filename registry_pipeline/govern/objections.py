@@ -27,7 +27,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from registry_pipeline.config import Configuration, Purpose, PurposeOutput
+from registry_pipeline.config import Configuration, Purpose, PurposeRules
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal, opt_out
 from registry_pipeline.govern.free_text import refuse_personal
@@ -84,13 +84,13 @@ def name_left_out(
         RunFailed: the purpose honours the national opt-out, and there is no reply that may still be used.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE left_out_record (record_id VARCHAR, reason VARCHAR)")
-    output = configuration.deployment.outputs.get(purpose)
-    if purpose == "direct_care" or output is None:
+    rules = configuration.rules_of(purpose)
+    honoured = rules.objections
+    if not honoured:
         return {}
-    honoured = output.objections
     _name_everybody(connection, Home(configuration.home), night)
     if "national" in honoured:
-        _leave_out_national(connection, configuration, purpose, output, today)
+        _leave_out_national(connection, configuration, purpose, rules, today)
     if "type_1" in honoured:
         codes = {"dissent": list(TYPE_1_DISSENT), "withdrawn": list(TYPE_1_WITHDRAWN)}
         connection.execute(f"INSERT INTO left_out_record {load_sql('objection_type_1')}", codes)
@@ -99,7 +99,7 @@ def name_left_out(
         connection.execute(f"INSERT INTO left_out_record {load_sql('objection_local')}", {"records": records})
     counted = dict(connection.execute(load_sql("objection_counted")).fetchall())
     reasons: list[str] = [*honoured]
-    if "national" in honoured and output.without_nhs_number == "remove":
+    if "national" in honoured and rules.without_nhs_number == "remove":
         reasons.append("without_nhs_number")
     return {reason: counted.get(reason, 0) for reason in reasons}
 
@@ -122,20 +122,20 @@ def _leave_out_national(
     connection: duckdb.DuckDBPyConnection,
     configuration: Configuration,
     purpose: Purpose,
-    output: PurposeOutput,
+    rules: PurposeRules,
     today: date | None,
 ) -> None:
     usable = opt_out.usable_reply(configuration, today=today)
     if usable is None:
         raise RunFailed(
-            f"The output for {purpose} is not made, since it honours the national data opt-out and there is no reply of"
+            f"Nothing is made for {purpose}, since it honours the national data opt-out and there is no reply of"
             f" the check that may be used: {opt_out.why_not_usable(configuration, today=today)}."
         )
     _, kept = usable
     connection.execute(f"CREATE OR REPLACE TEMP VIEW kept_number AS SELECT nhs_number FROM {scan(kept)}")  # noqa: S608  # our own path
     connection.execute(
         f"INSERT INTO left_out_record {load_sql('objection_national')}",
-        {"most": MOST_RECORDS_OF_A_NUMBER, "without_number": output.without_nhs_number == "remove"},
+        {"most": MOST_RECORDS_OF_A_NUMBER, "without_number": rules.without_nhs_number == "remove"},
     )
 
 

@@ -20,15 +20,16 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline import registry
-from registry_pipeline.config import Configuration, Provider, Purpose, PurposeOutput
+from registry_pipeline.config import Configuration, ConsumerName, Provider, Purpose, PurposeOutput
+from registry_pipeline.consumer import Consumer, Made, Reading, name_made_before, open_whole, refuse_other_form
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import disclosure, journal, objections, postcodes, pseudonyms
 from registry_pipeline.outcomes import Share, may_be_used
@@ -46,7 +47,7 @@ from registry_pipeline.storage import (
     write_json,
     write_table,
 )
-from registry_pipeline.tables import EVENT_TABLES, OUTPUT_TABLES, TABLES
+from registry_pipeline.tables import EVENT_TABLES, OUTPUT_CONSUMER_TABLES, OUTPUT_TABLES, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -101,11 +102,16 @@ class Output:
 
 
 def covers(configuration: Configuration, provider: Provider, night: date, purpose: str) -> bool:
-    """Whether a purpose may see a provider's records on a night: only under an agreement that names it."""
+    """Whether a purpose may see a provider's records on a night: only under an agreement that names it.
+
+    A deployment in which nobody has an agreement and none is required is a trial; its outputs need them all the same,
+    since they leave it, and what is made within it does not.
+    """
     agreement = provider.last_agreement(night)
-    return (
-        agreement is not None and purpose in agreement.purposes and may_be_used(configuration, provider, night)
-    )  # fmt: skip
+    if agreement is None:
+        is_trial = not configuration.agreements_required
+        return is_trial and purpose not in configuration.deployment.outputs
+    return purpose in agreement.purposes and may_be_used(configuration, provider, night)
 
 
 def check_outputs(configuration: Configuration) -> None:
@@ -122,7 +128,14 @@ def check_outputs(configuration: Configuration) -> None:
             postcodes.name_areas(connection, configuration)
 
 
-def make_output(configuration: Configuration, purpose: Purpose, snapshot_id: str) -> Output:
+def make_output(
+    configuration: Configuration,
+    purpose: Purpose,
+    snapshot_id: str,
+    *,
+    more: Mapping[ConsumerName, Consumer] | None = None,
+    more_made_from: Mapping[str, str] | None = None,
+) -> Output:
     """Write every table of a snapshot as one purpose may see it, whole or not at all.
 
     What was made today already from the same snapshot, key, configuration and objections is given back as it is. What
@@ -132,6 +145,8 @@ def make_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
         configuration: the deployment.
         purpose: one of its `outputs`.
         snapshot_id: a snapshot that was published.
+        more: consumers whose tables the output holds besides, each made from what the purpose may see.
+        more_made_from: what those rest on besides the snapshot, with its digest.
 
     Raises:
         BadInput: there is no such output or snapshot, the key or the list of postcodes cannot be used, or the key is
@@ -145,12 +160,12 @@ def make_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
     pseudonyms.refuse_changed(home, purpose, key)
     snapshot = _published(home, snapshot_id)
     with lock(home, f"output-{purpose}"):
-        made_from = _made_from(configuration, output, snapshot, key)
+        made_from = {**_made_from(configuration, output, snapshot, key), **(more_made_from or {})}
         standing = find_output(configuration, purpose, snapshot_id)
         if standing is not None and standing.manifest.get("made_from") == made_from and not _faults(standing):
             return standing
         with whole_folder(home.output(purpose, snapshot_id)) as folder:
-            manifest = _Making(configuration, purpose, output, snapshot, key).write(folder)
+            manifest = _Making(configuration, purpose, output, snapshot, key, more or {}).write(folder)
             write_json(folder / MANIFEST, {**manifest, "made_from": made_from})
             for file in folder.iterdir():
                 file.chmod(0o400)
@@ -326,51 +341,14 @@ def _made_from(
 
 
 @dataclass(frozen=True)
-class _Making:
-    """One output being made."""
+class _Sight:
+    """What a purpose may see of a snapshot, as views and tables of a connection."""
 
     configuration: Configuration
     purpose: Purpose
-    output: PurposeOutput
     snapshot: Path
-    key: pseudonyms.Key
 
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Every table, and what the manifest says of them."""
-        home, deployment = Home(self.configuration.home), self.configuration.deployment
-        about = read_json(self.snapshot / MANIFEST)
-        night = date.fromisoformat(about["night"])
-        covered = self._covered_shares(about, night)
-        with closing(
-            connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
-        ) as connection:
-            left_out = self._name_kept(connection, home, night, covered)
-            self._name_people(connection, home, night, covered)
-            rows = self._write_tables(connection, night, folder)
-            likeness = _likeness(connection, folder / "patient.parquet", self.output.smallest_group)
-        providers = {share.provider.provider: share.provider for share in covered}
-        return {
-            "purpose": self.purpose,
-            "snapshot_id": self.snapshot.name,
-            "night": night.isoformat(),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "key_fingerprint": self.key.fingerprint,
-            "rows": rows,
-            "sha256": {table: file_digest(folder / f"{table}.parquet") for table in rows},
-            "providers": {
-                "covered": [
-                    {"provider": code, "agreement": agreement.reference}
-                    for code, provider in providers.items()
-                    if (agreement := provider.last_agreement(night)) is not None
-                ],
-                "not_covered": sorted(self.configuration.providers.keys() - providers.keys()),
-            },
-            "left_out": {reason: disclosure.shown_count(people) for reason, people in left_out.items()},
-            "settings": self.output.model_dump(mode="json", exclude={"key"}),
-            "k_anonymity": likeness,
-        }
-
-    def _covered_shares(self, about: Mapping[str, Any], night: date) -> list[Share]:
+    def covered_shares(self, about: Mapping[str, Any], night: date) -> list[Share]:
         """The shares that the snapshot was made from, of providers whose records the purpose may see."""
         shares = []
         for entry in about["inputs"]:
@@ -381,14 +359,12 @@ class _Making:
         if not any(share.feed == "patient" for share in shares):
             raise RunFailed(
                 f"No provider of the snapshot {self.snapshot.name} has an agreement that covers {self.purpose} (and"
-                f" direct care) on {night}, so there is nothing to show: mend the agreements, or take the output out of"
-                " registry.yaml."
+                f" direct care) on {night}, so there is nothing to show: mend the agreements, or take what is made for"
+                f" {self.purpose} out of registry.yaml."
             )
         return shares
 
-    def _name_kept(
-        self, connection: duckdb.DuckDBPyConnection, home: Home, night: date, covered: Sequence[Share]
-    ) -> dict[str, int]:
+    def name_kept(self, connection: duckdb.DuckDBPyConnection, night: date, covered: Sequence[Share]) -> dict[str, int]:
         """`kept_record`, `dropped_record` and `kept_<events>`: what may be seen; returns people left out by reason."""
         patients = [share for share in covered if share.feed == "patient"]
         for view, table in (
@@ -406,7 +382,7 @@ class _Making:
                 "nights": [share.night.isoformat() for share in patients],
             },
         )
-        staged = scan([self._staged(home, share) for share in patients])
+        staged = scan([self._staged(share) for share in patients])
         connection.execute(
             f"CREATE TEMP VIEW covered_record AS SELECT staged.*, crosswalk.patient_id FROM {staged} AS staged"  # noqa: S608  # as above
             " JOIN crosswalk USING (record_id)"
@@ -431,27 +407,8 @@ class _Making:
         )
         return {NO_AGREEMENT: int(connection.execute(unknown).fetchall()[0][0]), **people}
 
-    def _published_table(self, table: str) -> str:
-        file = self.snapshot / f"{table}.parquet"
-        if file.is_file():
-            return scan(file)
-        # A snapshot of an older version may lack a table that came later.
-        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in TABLES[table].columns)
-        return f"(SELECT {columns} LIMIT 0)"
-
-    def _staged(self, home: Home, share: Share) -> Path:
-        file = home.staged("person_record", share.provider.provider, share.night)
-        if not file.is_file():
-            raise RunFailed(
-                f"The records of {share.provider.provider} of {share.night}, from which the snapshot"
-                f" {self.snapshot.name} was made, are gone: run the night {share.night} again."
-            )
-        return file
-
-    def _name_people(
-        self, connection: duckdb.DuckDBPyConnection, home: Home, night: date, covered: Sequence[Share]
-    ) -> None:
-        """`person`: one row per person, with the values that the covered records give."""
+    def name_again(self, connection: duckdb.DuckDBPyConnection, night: date, covered: Sequence[Share]) -> None:
+        """`seen_in_part`, the people of whom not all may be seen, and `patient_again`, their values chosen anew."""
         uncovered_replacements = any(
             "nhs_number_replacement" in provider.feeds
             for code, provider in self.configuration.providers.items()
@@ -464,26 +421,19 @@ class _Making:
             " SEMI JOIN kept_record USING (patient_id)"
         )
         if connection.execute("SELECT count(*) FROM seen_in_part").fetchall()[0][0]:
-            self._choose_again(connection, home, night, covered)
+            self._choose_again(connection, night, covered)
         else:
             connection.execute("CREATE TEMP TABLE patient_again AS SELECT * FROM published_patient LIMIT 0")
-        connection.execute(f"CREATE TEMP TABLE first_event AS {load_sql('output_first_event')}")
-        pseudonyms.bind(connection, self.key)
-        pseudonyms.define(connection)
-        connection.execute(load_sql("output_macros"))
-        connection.execute(f"CREATE TEMP TABLE person AS {load_sql('output_person')}")
-        postcodes.name_areas(connection, self.configuration)
 
-    def _choose_again(
-        self, connection: duckdb.DuckDBPyConnection, home: Home, night: date, covered: Sequence[Share]
-    ) -> None:
+    def _choose_again(self, connection: duckdb.DuckDBPyConnection, night: date, covered: Sequence[Share]) -> None:
         """`patient_again`: survivorship on the records that may be seen, of people of whom not all may be."""
+        home = Home(self.configuration.home)
         registry.name_inputs(connection, home, covered, "(FROM kept_record SEMI JOIN seen_in_part USING (patient_id))")
         gone = "SELECT count(*) FROM patient_record ANTI JOIN person_record USING (record_id)"
         if connection.execute(gone).fetchall()[0][0]:
             raise RunFailed(
                 f"What was taken in for {night} has changed since the snapshot {self.snapshot.name} was made of it: run"
-                f" the night {night} again, and make the output of the new snapshot."
+                f" the night {night} again, and read the new snapshot."
             )
 
         def keep(query: str, parameters: Mapping[str, Any]) -> int:
@@ -491,6 +441,133 @@ class _Making:
             return 0
 
         registry.survive(connection, night, keep)
+
+    def _published_table(self, table: str) -> str:
+        file = self.snapshot / f"{table}.parquet"
+        if file.is_file():
+            return scan(file)
+        # A snapshot of an older version may lack a table that came later.
+        columns = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in TABLES[table].columns)
+        return f"(SELECT {columns} LIMIT 0)"
+
+    def _staged(self, share: Share) -> Path:
+        file = Home(self.configuration.home).staged("person_record", share.provider.provider, share.night)
+        if not file.is_file():
+            raise RunFailed(
+                f"The records of {share.provider.provider} of {share.night}, from which the snapshot"
+                f" {self.snapshot.name} was made, are gone: run the night {share.night} again."
+            )
+        return file
+
+
+@contextmanager
+def open_reading(configuration: Configuration, purpose: Purpose, snapshot_id: str) -> Iterator[Reading]:
+    """A published snapshot as a purpose may see it, with identities, for what is made from it (`consumer.Reading`).
+
+    People and records are left out as in an output for the same purpose, by agreement and objection. Direct care sees
+    the whole snapshot.
+
+    Raises:
+        BadInput: the snapshot is of an older form, or there is none.
+        RunFailed: no agreement covers the purpose, the snapshot is damaged, or an objection cannot be looked up.
+    """
+    if purpose == "direct_care":
+        with open_whole(configuration, snapshot_id) as reading:
+            yield reading
+        return
+    home, deployment = Home(configuration.home), configuration.deployment
+    snapshot = _published(home, snapshot_id)
+    refuse_other_form(snapshot)
+    about = read_json(snapshot / MANIFEST)
+    night = date.fromisoformat(about["night"])
+    sight = _Sight(configuration, purpose, snapshot)
+    covered = sight.covered_shares(about, night)
+    with closing(connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads)) as connection:
+        left_out = sight.name_kept(connection, night, covered)
+        sight.name_again(connection, night, covered)
+        connection.execute("DROP TABLE IF EXISTS patient_record")  # survivorship's own, under the crosswalk's name
+        connection.execute(load_sql("reading_of_purpose"))
+        for table, source in EVENT_TABLES.items():
+            connection.execute(f"CREATE TEMP VIEW {table} AS FROM kept_{source}")
+        absent = name_made_before(connection, home, snapshot_id, night)
+        yield Reading(configuration, purpose, snapshot_id, night, connection, absent, left_out)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """One output being made."""
+
+    configuration: Configuration
+    purpose: Purpose
+    output: PurposeOutput
+    snapshot: Path
+    key: pseudonyms.Key
+    more: Mapping[ConsumerName, Consumer]
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Every table, and what the manifest says of them."""
+        home, deployment = Home(self.configuration.home), self.configuration.deployment
+        about = read_json(self.snapshot / MANIFEST)
+        night = date.fromisoformat(about["night"])
+        sight = _Sight(self.configuration, self.purpose, self.snapshot)
+        covered = sight.covered_shares(about, night)
+        with closing(
+            connect(home, memory_limit=deployment.memory_limit, threads=deployment.threads, macros=False)
+        ) as connection:
+            left_out = sight.name_kept(connection, night, covered)
+            sight.name_again(connection, night, covered)
+            self._name_people(connection)
+            rows = self._write_tables(connection, night, folder)
+            likeness = _likeness(connection, folder / "patient.parquet", self.output.smallest_group)
+        consumed = {name: self._write_consumed(name, consumer, folder) for name, consumer in self.more.items()}
+        rows |= {name: made.rows[name] for name, made in consumed.items()}
+        providers = {share.provider.provider: share.provider for share in covered}
+        return {
+            "purpose": self.purpose,
+            "snapshot_id": self.snapshot.name,
+            "night": night.isoformat(),
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "key_fingerprint": self.key.fingerprint,
+            "rows": rows,
+            "sha256": {table: file_digest(folder / f"{table}.parquet") for table in rows},
+            "providers": {
+                "covered": [
+                    {"provider": code, "agreement": agreement.reference}
+                    for code, provider in providers.items()
+                    if (agreement := provider.last_agreement(night)) is not None
+                ],
+                "not_covered": sorted(self.configuration.providers.keys() - providers.keys()),
+            },
+            "left_out": {reason: disclosure.shown_count(people) for reason, people in left_out.items()},
+            "settings": self.output.model_dump(mode="json", exclude={"key"}),
+            "k_anonymity": likeness,
+            **({"made_of_it": {name: dict(made.about) for name, made in consumed.items()}} if consumed else {}),
+        }
+
+    def _write_consumed(self, name: ConsumerName, consumer: Consumer, folder: Path) -> Made:
+        """What a consumer makes of all that the purpose may see and of nothing else, under the purpose's pseudonyms."""
+        table = OUTPUT_CONSUMER_TABLES[name]
+        with open_reading(self.configuration, self.purpose, self.snapshot.name) as reading:
+            identified = folder / f".{name}.identified"
+            identified.mkdir()
+            made = consumer(reading, identified)
+            pseudonyms.bind(reading.connection, self.key)
+            pseudonyms.define(reading.connection)
+            reading.connection.execute(f"CREATE TEMP VIEW consumed AS FROM {scan(identified / f'{name}.parquet')}")
+            parameters = {"band": self.output.age_band_years, "top": TOP_AGE}
+            file = folder / f"{name}.parquet"
+            write_table(reading.connection, load_sql(f"output_{name}"), table, file, parameters)
+        shutil.rmtree(identified)
+        return made
+
+    def _name_people(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """`person`: one row per person, with the values that the covered records give."""
+        connection.execute(f"CREATE TEMP TABLE first_event AS {load_sql('output_first_event')}")
+        pseudonyms.bind(connection, self.key)
+        pseudonyms.define(connection)
+        connection.execute(load_sql("output_macros"))
+        connection.execute(f"CREATE TEMP TABLE person AS {load_sql('output_person')}")
+        postcodes.name_areas(connection, self.configuration)
 
     def _write_tables(self, connection: duckdb.DuckDBPyConnection, night: date, folder: Path) -> dict[str, int]:
         relative = {"relative": self.output.event_dates == "relative"}
