@@ -1,4 +1,4 @@
-"""Charts of a report as Vega-Lite specifications, made with Altair.
+"""Charts of a page as Vega-Lite specifications, made with Altair.
 
 What belongs here: which marks, axes and scales show each kind of `content.ChartFigure`, and the scripts that draw them.
 What does not: figures (`figures`) and the page around a chart (`page`).
@@ -10,15 +10,19 @@ Text of a report enters a specification as data or as a title only, never as an 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.govern.disclosure import HIDDEN
 from registry_pipeline.pages import words
 from registry_pipeline.pages.content import ChartFigure
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Drawing = Any
 Channel = Any
@@ -111,6 +115,16 @@ def specification(figure: ChartFigure) -> dict[str, Any]:
     _share_data(made)
     made["config"] = _config()
     return made
+
+
+def as_json(figure: ChartFigure) -> Markup:
+    """A chart's specification as JSON that may stand in a script element: no `<` in it, so it cannot end there."""
+    from markupsafe import Markup
+
+    text = json.dumps(specification(figure), separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  # escaped above, as JSON asks for it
 
 
 def _share_data(made: dict[str, Any]) -> None:

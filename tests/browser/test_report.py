@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from registry_pipeline.pages import page as report_page
+from registry_pipeline.pages import shell
 from registry_pipeline.pages.content import Report
 from tests.reports import made_up_report
 from tests.reports.test_page import HOSTILE, with_text_everywhere
@@ -212,9 +213,9 @@ def test_the_switch_turns_page_and_charts_dark_and_back(laptop: Opened) -> None:
 
     by_night = colours(page, bar)
     expect(switch).to_have_attribute("aria-pressed", "true")
-    assert by_night == [rgb(report_page.DARK_THEME[name]) for name in ("page", "series-1")]
+    assert by_night == [rgb(shell.DARK_THEME[name]) for name in ("page", "series-1")]
     switch.click()
-    assert colours(page, bar) == by_day == [rgb(report_page.LIGHT_THEME[name]) for name in ("page", "series-1")]
+    assert colours(page, bar) == by_day == [rgb(shell.LIGHT_THEME[name]) for name in ("page", "series-1")]
 
 
 def colours(page: Page, bar: Locator) -> list[str]:
@@ -253,9 +254,7 @@ def test_it_prints_light_with_all_charts_and_no_table_cut(browser: Browser, file
 
     page.emulate_media(media="print")
 
-    assert colours(page, page.locator("#chart-linked .mark-rect path").first)[1] == rgb(
-        report_page.LIGHT_THEME["series-1"]
-    )
+    assert colours(page, page.locator("#chart-linked .mark-rect path").first)[1] == rgb(shell.LIGHT_THEME["series-1"])
     charts = [chart for section in report.sections for chart in section.charts if chart.data]
     assert len([svg for svg in page.locator(".drawing > svg").all() if svg.is_visible()]) == len(charts)
     too_wide = page.evaluate(

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.pages import charts, page
+from registry_pipeline.pages import charts, page, shell, tables
 from registry_pipeline.pages.content import ChartFigure, Column, Report, Section, TableFigure
 from tests.reports import made_up_report
 from tests.reports.reading import Reader
@@ -51,7 +51,7 @@ def test_the_first_screen_says_which_night_and_whether_it_is_signed(read):
 def test_each_light_is_told_in_colour_shape_and_words_and_leads_to_its_section(report, read):
     for light, card in zip(report.lights, read.all("li", class_="light"), strict=True):
         assert light.colour in card.attributes["class"].split()
-        assert page.COLOUR_WORDS[light.colour] in card.text
+        assert shell.COLOUR_WORDS[light.colour] in card.text
         assert light.name in card.text
         assert light.value in card.text
         assert light.meaning in card.text
@@ -266,7 +266,7 @@ def test_in_a_long_table_what_needs_attention_comes_first_and_elsewhere_the_orde
         return [e.text.split(": ")[-1] for e in read.all("th", scope="row")]
 
     assert order(5) == ["row 0", "row 1", "row 2", "row 3", "row 4"]
-    assert order(page.LONG_TABLE + 1)[:4] == ["row 3", "row 1", "row 0", "row 2"]
+    assert order(tables.LONG_TABLE + 1)[:4] == ["row 3", "row 1", "row 0", "row 2"]
 
 
 def test_page_and_figures_are_written_with_the_same_content(report, tmp_path):
@@ -331,12 +331,12 @@ def test_a_report_of_many_providers_and_figures_stays_below_its_largest_size(rep
     assert "The first 500 of 3,000 rows; linkage_quality.json has all." in html
 
 
-@pytest.mark.parametrize("theme", [page.LIGHT_THEME, page.DARK_THEME], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [shell.LIGHT_THEME, shell.DARK_THEME], ids=["light", "dark"])
 def test_text_and_marks_stand_out_from_their_ground(theme):
     for ground in ("page", "paper", "raised"):
         for text in ("ink", "quiet", "link"):
             assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)
-    for colour in page.COLOUR_WORDS:
+    for colour in shell.COLOUR_WORDS:
         assert contrast(theme[colour], theme[f"{colour}-paper"]) >= 4.5
         assert contrast(theme["ink"], theme[f"{colour}-paper"]) >= 4.5
     for mark in ("flag", *(f"series-{n}" for n in range(1, 7))):
@@ -344,7 +344,7 @@ def test_text_and_marks_stand_out_from_their_ground(theme):
     assert contrast(theme["on-band"], theme["band"]) >= 4.5
 
 
-@pytest.mark.parametrize("theme", [page.LIGHT_THEME, page.DARK_THEME], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [shell.LIGHT_THEME, shell.DARK_THEME], ids=["light", "dark"])
 @pytest.mark.parametrize("sight", ["usual", "protan", "deutan", "tritan"])
 def test_groups_are_told_apart_by_any_sight(theme, sight):
     seen = [as_seen(theme[f"series-{n}"], sight) for n in range(1, 7)]
