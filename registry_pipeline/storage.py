@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.tables import Table
+from registry_pipeline.tables import Column, Table
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,6 +56,9 @@ PARQUET_ROW_GROUP = 122_880
 
 SMALL_FILE = 2 << 20
 """Bytes of a Parquet file of some ten thousand rows: far fewer than a row group holds."""
+
+SCHEMA_VERSION = "schema_version"
+"""Key under which a published Parquet file, and a manifest, say in which version of its form a table is."""
 
 PARQUET_COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """A tenth faster to write than the default level, and no larger: most columns are dictionaries."""
@@ -287,14 +290,21 @@ def _descriptions(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
 
     empty = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns)
     schema = connection.sql(f"SELECT {empty} LIMIT 0").to_arrow_table().schema
-    fields = [
-        field.with_metadata({"description": column.description, "type": column.type})
-        for field, column in zip(schema, table.columns, strict=True)
-    ]
+    fields = [field.with_metadata(_said_of(column)) for field, column in zip(schema, table.columns, strict=True)]
     about = {"table": table.name, "one_row_per": table.one_row_per, "key": ", ".join(table.key)}
+    if table.version is not None:
+        about[SCHEMA_VERSION] = table.version
     arrow = base64.b64encode(pa.schema(fields, metadata=about).serialize().to_pybytes()).decode()
     pairs = {"ARROW:schema": arrow, **about, **{f"description:{c.name}": c.description for c in table.columns}}
     return ", ".join(f"'{key}': '{value.replace(chr(39), chr(39) * 2)}'" for key, value in pairs.items())
+
+
+def _said_of(column: Column) -> dict[str, str]:
+    """What a file's field says of its column."""
+    said = {"description": column.description, "type": column.type, "unit": column.unit, "codes": column.codes}
+    if not column.is_nullable:
+        said["nullable"] = "false"
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _quoted(path: Path) -> str:

@@ -14,7 +14,7 @@ Two families:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ColumnKind = Literal["identifier", "text", "code", "date", "timestamp", "flag", "number"]
@@ -22,11 +22,23 @@ ColumnKind = Literal["identifier", "text", "code", "date", "timestamp", "flag", 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a made table: its DuckDB type, and what it holds (with unit and source where it has one)."""
+    """One column of a made table.
+
+    Attributes:
+        name: in the file.
+        type: of DuckDB.
+        description: what it holds.
+        is_nullable: whether a published table may hold it empty. Of tables that stay inside it says nothing.
+        unit: what a number counts; see `UNITS`.
+        codes: the code list that its values are from (of an array: its elements); see `CODES`.
+    """
 
     name: str
     type: str
     description: str
+    is_nullable: bool = True
+    unit: str | None = None
+    codes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,14 @@ class Table:
         one_row_per: what one row stands for.
         key: columns that are unique together.
         columns: in the order of the file.
+        version: of its form, `major.minor`, where it is published (see `SCHEMA_VERSIONS`); else None.
     """
 
     name: str
     one_row_per: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    version: str | None = None
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -96,10 +110,153 @@ def _feed(
 
 
 def _table(name: str, one_row_per: str, key: str, columns: str) -> Table:
-    """A table from a block of lines `name TYPE description`; a type's inner blanks are written `~`."""
+    """A table from a block of lines `name TYPE description`.
+
+    A type's inner blanks are written `~`; a type that ends in `!` is of a column that is never null.
+    """
     parsed = [line.split(maxsplit=2) for line in columns.splitlines() if line.strip()]
-    made = tuple(Column(column, kind.replace("~", " "), text) for column, kind, text in parsed)
-    return Table(name, one_row_per, tuple(key.split()), made)
+    return Table(name, one_row_per, tuple(key.split()), tuple(_column(name, *words) for words in parsed))
+
+
+def _column(table: str, name: str, kind: str, description: str) -> Column:
+    return Column(
+        name,
+        kind.removesuffix("!").replace("~", " "),
+        description,
+        is_nullable=not kind.endswith("!"),
+        unit=UNITS.get(f"{table}.{name}", UNITS.get(name)),
+        codes=CODES.get(f"{table}.{name}", CODES.get(name)),
+    )
+
+
+def _versioned(family: str, table: Table) -> Table:
+    """The table with the version of its form, where it is published."""
+    return replace(table, version=SCHEMA_VERSIONS[family].get(table.name))
+
+
+UNITS: Mapping[str, str] = {
+    "age": "years",
+    "duration_minutes": "minutes",
+    "match_weight": "log base 2 of the odds",
+    "match_probability": "probability, 0 to 1",
+    "link_probability": "probability, 0 to 1",
+    "emergency_admission_probability": "probability, 0 to 1",
+    "probability_before": "probability, 0 to 1",
+    "risk_change": "difference of two probabilities, -1 to 1",
+    "record_count": "person records",
+    "setting_count": "settings",
+    "hospital_frailty_score": "points",
+    "charlson_original": "points",
+    "charlson_updated": "points",
+    "charlson_age_adjusted": "points",
+    "cambridge_multimorbidity_score": "points",
+    "electronic_frailty_index": "share of deficits, 0 to 1",
+    "long_term_conditions": "conditions",
+    "days_overdue": "days",
+    "care_plan_age_days": "days",
+    "contacts_12_months": "contacts",
+    "care_plans_in_force": "care plans",
+    "coordinators": "people",
+    "emergency_admissions_90_days": "admissions",
+    "emergency_admissions_12_months": "admissions",
+    "open_gaps": "care gaps",
+    "period_months": "months",
+    "start_day": "days",
+    "end_day": "days",
+    "updated_day": "days",
+    "review_day": "days",
+    "assessment_day": "days",
+}
+"""Unit of every number that has the same one in each row, by column (`table.column` where a table differs)."""
+
+CODES: Mapping[str, str] = {
+    "setting": "setting",
+    "settings": "setting",
+    "last_done_setting": "setting",
+    "may_be_done_by": "setting",
+    "sex": "sex",
+    "ethnicity": "ethnic_category_2001",
+    "gp_practice": "organisation",
+    "site": "organisation",
+    "lsoa": "lsoa",
+    "deprivation_decile": "deprivation_decile",
+    "link_method": "link_method",
+    "event_type": "identity_event_type",
+    "needs_attention.reason": "attention_reason",
+    "activity_kind": "activity_kind",
+    "admission_method": "admission_method",
+    "admission_source": "admission_source",
+    "discharge_method": "discharge_method",
+    "discharge_destination": "discharge_destination",
+    "patient_classification": "patient_classification",
+    "attendance_status": "attendance_status",
+    "consultation_mechanism": "consultation_mechanism",
+    "priority": "priority_type",
+    "specialty": "specialty",
+    "diagnoses": "icd10",
+    "procedures": "opcs4",
+    "coding_system": "coding_system",
+    "code": "clinical_code",
+    "service_type": "client_level_data",
+    "service_component": "client_level_data",
+    "delivery_mechanism": "client_level_data",
+    "primary_support_reason": "client_level_data",
+    "accommodation_status": "client_level_data",
+    "hospital_frailty_category": "hospital_frailty_category",
+    "electronic_frailty_category": "electronic_frailty_category",
+    "electronic_frailty_source": "electronic_frailty_source",
+    "risk_level": "risk_level",
+    "person_segment": "person_segment",
+    "person_segments": "person_segment",
+    "roles": "care_team_role",
+    "last_contact_kind": "contact_kind",
+    "conflicts": "care_team_conflict",
+    "dimension": "audit_dimension",
+    "better": "better",
+    "signal": "spc_signal",
+    "signal_is": "spc_meaning",
+    "funnel": "funnel_place",
+}
+"""Code list of every coded column, by column (`table.column` where a table differs). The lists, each with its source,
+are in `dictionary/code_lists.yaml`."""
+
+SCHEMA_VERSIONS: Mapping[str, Mapping[str, str]] = {
+    "registry": {
+        "patient": "1.0",
+        "patient_record": "1.0",
+        "identity_event": "1.0",
+        "needs_attention": "1.0",
+        "patient_activity": "1.0",
+        "patient_condition": "1.0",
+        "patient_care_plan": "1.0",
+        "patient_care_service": "1.0",
+        "patient_carer": "1.0",
+        "patient_observation": "1.0",
+    },
+    "output": {
+        "patient": "1.0",
+        "patient_record": "1.0",
+        "identity_event": "1.0",
+        "patient_activity": "1.0",
+        "patient_condition": "1.0",
+        "patient_care_plan": "1.0",
+        "patient_care_service": "1.0",
+        "patient_carer": "1.0",
+        "patient_observation": "1.0",
+        "risk_stratification": "0.1",
+    },
+    "consumer": {
+        "risk_stratification": "0.1",
+        "care_gap": "0.1",
+        "patient_care_team": "0.1",
+        "case_conference_list": "0.1",
+        "audit_measure": "0.1",
+    },
+}
+"""Version of the form of every published table, by family. A change that breaks a reader raises the major number (a column
+gone, renamed, retyped, or empty where it never was; another key; another meaning of a row), an added column the minor
+one. A form of major 0 is a draft, which may change from one day to the next. `tests/unit/published_schemas.json` is the
+record of what was published, and `CHANGELOG.md` says what changed."""
 
 
 DELIVERY_COLUMNS: tuple[Column, ...] = (
@@ -262,14 +419,14 @@ provider         VARCHAR  Provider that delivered the record
 setting          VARCHAR  gp, acute, community, mental_health or social_care
 """
 _EVENT_ORIGIN = """
-event_key        VARCHAR  provider:feed:event_id, unique over all providers
-record_id        VARCHAR  provider:local_id of the person record it belongs to
-provider         VARCHAR  Provider that delivered the record
-setting          VARCHAR  gp, acute, community, mental_health or social_care
-local_id         VARCHAR  Provider's id of the person
+event_key        VARCHAR! provider:feed:event_id, unique over all providers
+record_id        VARCHAR! provider:local_id of the person record it belongs to
+provider         VARCHAR! Provider that delivered the record
+setting          VARCHAR! gp, acute, community, mental_health or social_care
+local_id         VARCHAR! Provider's id of the person
 """
 _ACTIVITY = """
-activity_kind          VARCHAR   spell, attendance, contact, referral or medication: the feed it came from
+activity_kind          VARCHAR!  spell, attendance, contact, referral or medication: the feed it came from
 start_time             TIMESTAMP Admission, arrival, contact, referral or issue
 end_time               TIMESTAMP Discharge, departure, closure or end; null while it lasts
 admission_method       VARCHAR   ADMISSION METHOD; those that start with 2, but 2C, are emergencies
@@ -342,9 +499,9 @@ night            DATE     Night of the extract
 
 
 def _patient_event(name: str, one_row_per: str, columns: str) -> Table:
-    head = "patient_id       UUID     Person in the registry\n"
+    head = "patient_id       UUID!    Person in the registry\n"
     return _table(
-        name, one_row_per, "event_key", head + _EVENT_ORIGIN.strip() + columns + "night DATE Night of the extract"
+        name, one_row_per, "event_key", head + _EVENT_ORIGIN.strip() + columns + "night DATE! Night of the extract"
     )
 
 
@@ -364,7 +521,7 @@ def _by_comparison(column_type: str) -> str:
 
 
 TABLES: Mapping[str, Table] = {
-    table.name: table
+    table.name: _versioned("registry", table)
     for table in (
         _table("person_record", "provider's record of a person", "record_id", """
 record_id                     VARCHAR  provider:local_id, unique over all providers
@@ -448,19 +605,19 @@ record_id_l       VARCHAR  One person record; the smaller of the two
 record_id_r       VARCHAR  The other
 """),
         _table("needs_attention", "link that was cut or held back, group that was frozen, or pair to review: something for a person to decide", "attention_id", """
-attention_id      VARCHAR  Stable for the same reason about the same records: a digest of both
-reason            VARCHAR  Why, by name
+attention_id      VARCHAR! Stable for the same reason about the same records: a digest of both
+reason            VARCHAR! Why, by name
 record_ids        VARCHAR[] Person records concerned, sorted
-patient_ids       UUID[]   People in the registry that they belong to tonight, sorted
+patient_ids       VARCHAR[] People in the registry that they belong to tonight (patient_id as text), sorted
 decided_by        VARCHAR  For a pair: what decided it; else null
 match_weight      DOUBLE   Weight of the pair, or of the strongest link that was cut
 override_ids      BIGINT[] Overrides concerned
-first_night       DATE     First night on which it stood
+first_night       DATE!    First night on which it stood
 """),
         _table("patient", "person", "patient_id", """
-patient_id            UUID     Person in the registry; opaque, lasts
+patient_id            UUID!    Person in the registry; opaque, lasts
 nhs_number            VARCHAR  NHS number
-is_nhs_number_verified BOOLEAN  NHS number verified by any record
+is_nhs_number_verified BOOLEAN! NHS number verified by any record
 title                 VARCHAR  Title
 given_name            VARCHAR  First given name, as delivered
 middle_names          VARCHAR  Other given names, as delivered
@@ -475,31 +632,31 @@ postcode              VARCHAR  Postcode of usual address
 phone                 VARCHAR  Telephone number
 email                 VARCHAR  E-mail address
 gp_practice           VARCHAR  General medical practice code of registration
-is_sensitive          BOOLEAN  Any record is flagged sensitive: address, postcode, phone, email and practice are null
-record_count          INTEGER  Person records joined
-setting_count         INTEGER  Settings that know the person
+is_sensitive          BOOLEAN! Any record is flagged sensitive: address, postcode, phone, email and practice are null
+record_count          INTEGER! Person records joined
+setting_count         INTEGER! Settings that know the person
 field_sources         MAP(VARCHAR,STRUCT(record_id~VARCHAR,rule~VARCHAR)) Field, the record that its value came from, and the survivorship rule that chose it
-is_stale              BOOLEAN  Every record comes from an extract past its provider's staleness limit
+is_stale              BOOLEAN! Every record comes from an extract past its provider's staleness limit
 """),
         _table("patient_record", "person record with its patient_id (the crosswalk)", "record_id", """
-patient_id        UUID     Person in the registry
-record_id         VARCHAR  provider:local_id
-provider          VARCHAR  Provider that delivered the record
-setting           VARCHAR  gp, acute, community, mental_health or social_care
-local_id          VARCHAR  Provider's id of the person
-link_method       VARCHAR  single, must_link, same_nhs_number, local_merge or match_weight
-link_probability  DOUBLE   Probability of the link that holds the record in
-night             DATE     Night of the extract that the record comes from
-is_stale          BOOLEAN  The extract is past its provider's staleness limit
+patient_id        UUID!    Person in the registry
+record_id         VARCHAR! provider:local_id
+provider          VARCHAR! Provider that delivered the record
+setting           VARCHAR! gp, acute, community, mental_health or social_care
+local_id          VARCHAR! Provider's id of the person
+link_method       VARCHAR! single, must_link, same_nhs_number, local_merge or match_weight
+link_probability  DOUBLE!  Probability of the link that holds the record in
+night             DATE!    Night of the extract that the record comes from
+is_stale          BOOLEAN! The extract is past its provider's staleness limit
 """),
         _table("identity_event", "thing that happened to an id", "patient_id event_type night other_patient_id", """
-patient_id        UUID     The id it happened to
-event_type        VARCHAR  created, joined, split, retired, resurrected or overridden
-night             DATE     Night on which it happened
+patient_id        UUID!    The id it happened to
+event_type        VARCHAR! created, joined, split, retired, resurrected or overridden
+night             DATE!    Night on which it happened
 other_patient_id  UUID     joined: the id that lives on; split, or resurrected by undoing a join: the id it came from; overridden: as in the event that an override decided; else null
 cause             VARCHAR  What caused it, by name
 record_count      INTEGER  Person records under the id after it
-run_id            VARCHAR  Run that did it
+run_id            VARCHAR! Run that did it
 """),
         _table("moved_record", "person record whose id changed on a night, or into whose id others were joined: who was whose before, for undoing a join", "record_id night", """
 record_id         VARCHAR  provider:local_id
@@ -546,17 +703,17 @@ def _told(name: str, what: str) -> str:
 
 
 _OUTPUT_EVENT = """
-event_pseudonym   VARCHAR  Event, under the purpose's key
-patient_pseudonym VARCHAR  Person, under the purpose's key
+event_pseudonym   VARCHAR! Event, under the purpose's key
+patient_pseudonym VARCHAR! Person, under the purpose's key
 provider          VARCHAR  Provider that delivered the record; null for a sensitive person's practice
-setting           VARCHAR  gp, acute, community, mental_health or social_care
+setting           VARCHAR! gp, acute, community, mental_health or social_care
 """
 
 OUTPUT_TABLES: Mapping[str, Table] = {
-    table.name: table
+    table.name: _versioned("output", table)
     for table in (
         _table("patient", "person, without identity", "patient_pseudonym", """
-patient_pseudonym  VARCHAR  Person, under the purpose's key
+patient_pseudonym  VARCHAR! Person, under the purpose's key
 age_band           VARCHAR  Age in years on the night, or at death: 65-69; 90+ from 90 upwards
 birth_period       VARCHAR  Year of birth, or year and month; null from the age of 90 upwards
 death_month        VARCHAR  Year and month of death
@@ -565,30 +722,30 @@ ethnicity          VARCHAR  Ethnic category 2001
 lsoa               VARCHAR  Lower layer super output area of the usual address; null for sensitive people
 deprivation_decile TINYINT  Deprivation decile of that area; 1 is the most deprived
 gp_practice        VARCHAR  General medical practice code of registration; null for sensitive people
-record_count       INTEGER  Person records joined, of those that this purpose may see
-setting_count      INTEGER  Settings that know the person, of those that this purpose may see
-is_stale           BOOLEAN  Every record comes from an extract past its provider's staleness limit
+record_count       INTEGER! Person records joined, of those that this purpose may see
+setting_count      INTEGER! Settings that know the person, of those that this purpose may see
+is_stale           BOOLEAN! Every record comes from an extract past its provider's staleness limit
 """),
         _table("patient_record", "person record with its person, without identity", "record_pseudonym", """
-patient_pseudonym  VARCHAR  Person, under the purpose's key
-record_pseudonym   VARCHAR  Person record, under the purpose's key
+patient_pseudonym  VARCHAR! Person, under the purpose's key
+record_pseudonym   VARCHAR! Person record, under the purpose's key
 provider           VARCHAR  Provider that delivered the record; null for a sensitive person's practice
-setting            VARCHAR  gp, acute, community, mental_health or social_care
-link_method        VARCHAR  single, must_link, same_nhs_number, local_merge or match_weight
-link_probability   DOUBLE   Probability of the link that holds the record in, to two decimals
-night              DATE     Night of the provider's last extract
-is_stale           BOOLEAN  The extract is past its provider's staleness limit
+setting            VARCHAR! gp, acute, community, mental_health or social_care
+link_method        VARCHAR! single, must_link, same_nhs_number, local_merge or match_weight
+link_probability   DOUBLE!  Probability of the link that holds the record in, to two decimals
+night              DATE!    Night of the provider's last extract
+is_stale           BOOLEAN! The extract is past its provider's staleness limit
 """),
         _table("identity_event", "thing that happened to an id of a person in this output", "", """
-patient_pseudonym       VARCHAR  The id it happened to, under the purpose's key
-event_type              VARCHAR  created, joined, split, retired, resurrected or overridden
+patient_pseudonym       VARCHAR! The id it happened to, under the purpose's key
+event_type              VARCHAR! created, joined, split, retired, resurrected or overridden
 month                   VARCHAR  Year and month in which it happened
 night                   DATE     Night on which it happened; null for created, which would tell a newborn's birth date
 other_patient_pseudonym VARCHAR  The other id, as in the registry's identity_event, if it is of a person in this output
 cause                   VARCHAR  What caused it, by name
 """),
         _table("patient_activity", "activity of a person, without identity", "event_pseudonym", _OUTPUT_EVENT + """
-activity_kind          VARCHAR   spell, attendance, contact, referral or medication
+activity_kind          VARCHAR!  spell, attendance, contact, referral or medication
 """ + _told("start", "Admission, arrival, contact, referral or issue") + _told("end", "Discharge, departure, closure or end") + """
 admission_method       VARCHAR   ADMISSION METHOD; those that start with 2, but 2C, are emergencies
 is_emergency           BOOLEAN   Emergency admission, or emergency care attendance
@@ -659,13 +816,13 @@ alternative_patient_id UUID     Person that it would belong to: an id of the reg
 records that no move touches there is no row. No reader is shown it; `audit` reads it."""
 
 CONSUMER_TABLES: Mapping[str, Table] = {
-    table.name: table
+    table.name: _versioned("consumer", table)
     for table in (
         _table("risk_stratification", "person", "patient_id", """
-patient_id                        UUID      Person in the registry
-night                             DATE      Night of the registry that it was made from: every score is of this day
+patient_id                        UUID!     Person in the registry
+night                             DATE!     Night of the registry that it was made from: every score is of this day
 age                               INTEGER   Age in completed years on the night; null where the birth date is not known
-is_alive                          BOOLEAN   No death is known; who has died has no scores
+is_alive                          BOOLEAN!  No death is known; who has died has no scores
 hospital_frailty_score            DOUBLE    Hospital Frailty Risk Score (Gilbert 2018), points
 hospital_frailty_category         VARCHAR   low (below 5), intermediate (5 to 15) or high (above 15)
 hospital_frailty_missing          VARCHAR   Why there is no score; null where there is one
@@ -691,31 +848,31 @@ reasons                           VARCHAR[] What raises the probability most, in
 inputs_used                       VARCHAR[] Kinds of records that the scores rest on, as setting:kind (gp:condition, acute:spell)
 """),
         _table("care_gap", "person and protocol step that is due", "patient_id protocol step", """
-patient_id          UUID      Person in the registry
-night               DATE      Night of the registry that it was made from
-protocol            VARCHAR   Protocol, by its name
-protocol_version    VARCHAR   Version of the protocol
-step                VARCHAR   Step of the protocol, by its name
-title               VARCHAR   What is due, in words
-due_since           DATE      First day on which it was due
-days_overdue        INTEGER   Days from due_since to the night
+patient_id          UUID!     Person in the registry
+night               DATE!     Night of the registry that it was made from
+protocol            VARCHAR!  Protocol, by its name
+protocol_version    VARCHAR!  Version of the protocol
+step                VARCHAR!  Step of the protocol, by its name
+title               VARCHAR!  What is due, in words
+due_since           DATE!     First day on which it was due
+days_overdue        INTEGER!  Days from due_since to the night
 last_done           DATE      When it was last done, anywhere; null where it never was
 last_done_setting   VARCHAR   In which setting
 last_done_provider  VARCHAR   By which provider
-may_be_done_by      VARCHAR[] Settings that may do it
+may_be_done_by      VARCHAR[]! Settings that may do it
 trigger_event_key   VARCHAR   Event that it follows (a discharge); null where it rests on the person's condition
-is_seamlessness_gap BOOLEAN   Something was lost between two settings
+is_seamlessness_gap BOOLEAN!  Something was lost between two settings
 """),
         _table("patient_care_team", "person and organisation that is involved", "patient_id provider", """
-patient_id               UUID      Person in the registry
-night                    DATE      Night of the registry that it was made from
-provider                 VARCHAR   Organisation (the provider of the records)
-setting                  VARCHAR   gp, acute, community, mental_health or social_care
-roles                    VARCHAR[] What it does for the person: registered_practice, practice_care, hospital_care, community_care, mental_health_care, social_care, holds_care_plan, coordinates_care, knows_carer
+patient_id               UUID!     Person in the registry
+night                    DATE!     Night of the registry that it was made from
+provider                 VARCHAR!  Organisation (the provider of the records)
+setting                  VARCHAR!  gp, acute, community, mental_health or social_care
+roles                    VARCHAR[]! What it does for the person: registered_practice, practice_care, hospital_care, community_care, mental_health_care, social_care, holds_care_plan, coordinates_care, knows_carer
 last_contact             DATE      Last day within 12 months on which it saw or served the person: attended contact, stay, attendance or service; null where there was none
 last_contact_kind        VARCHAR   spell, attendance, contact or service
 last_activity            DATE      Last day within 12 months of anything that it did or recorded, seen or not: also a referral, a medicine, an observation
-contacts_12_months       INTEGER   Attended contacts, stays, attendances and services that began within 12 months
+contacts_12_months       INTEGER!  Attended contacts, stays, attendances and services that began within 12 months
 care_plan_type           VARCHAR   Type of its care plan in force
 care_plan_start          DATE      When its care plan in force was made
 care_plan_updated        DATE      When that was last updated
@@ -725,19 +882,19 @@ coordinator_key          VARCHAR   Named care coordinator, provider:coordinator_
 carer_relationship       VARCHAR   Unpaid carer whom it knows of: relationship to the person
 carer_record_id          VARCHAR   Person record of that carer, where known
 carer_assessed           DATE      Last carer's assessment that it knows of
-care_plans_in_force      INTEGER   Care plans in force of the person, over all organisations
-coordinators             INTEGER   Different care coordinators named in them, over all organisations
-conflicts                VARCHAR[] What does not agree between organisations, by name: several_care_plans, several_coordinators
+care_plans_in_force      INTEGER!  Care plans in force of the person, over all organisations
+coordinators             INTEGER!  Different care coordinators named in them, over all organisations
+conflicts                VARCHAR[]! What does not agree between organisations, by name: several_care_plans, several_coordinators
 """),
         _table("case_conference_list", "person to discuss in a neighbourhood's case conference", "patient_id", """
-patient_id               UUID      Person in the registry
-night                    DATE      Night of the registry that it was made from
-neighbourhood            VARCHAR   Neighbourhood team: a group of practices
+patient_id               UUID!     Person in the registry
+night                    DATE!     Night of the registry that it was made from
+neighbourhood            VARCHAR!  Neighbourhood team: a group of practices
 gp_practice              VARCHAR   General medical practice code of registration
 practice_record_id       VARCHAR   The practice's own record of the person (provider:local_id), by which the team opens it
-rank                     INTEGER   Place in the neighbourhood's list, from 1
-meeting                  INTEGER   Meeting at which it would be the person's turn, from 1, at the deployment's capacity
-why                      VARCHAR[] Why the person is on the list, in plain words
+rank                     INTEGER!  Place in the neighbourhood's list, from 1
+meeting                  INTEGER!  Meeting at which it would be the person's turn, from 1, at the deployment's capacity
+why                      VARCHAR[]! Why the person is on the list, in plain words
 age                      INTEGER   Age in completed years
 sex                      VARCHAR   M, F or O
 risk_level               VARCHAR   As in risk_stratification
@@ -755,23 +912,23 @@ coordinator_key          VARCHAR   Named care coordinator; null where none or se
 last_discussed           DATE      Last case conference at which the person was discussed
 """),
         _table("audit_measure", "measure, organisation or area, and period", "measure dimension value_of_dimension period_start period_months", """
-measure             VARCHAR   Measure, by its name
-title               VARCHAR   The measure in words
-dimension           VARCHAR   system, provider, practice, neighbourhood, lsoa, ethnicity or deprivation
-value_of_dimension  VARCHAR   Organisation, area or group; all for the system
-period_start        DATE      First day of the period
-period_end          DATE      Last day of the period
-period_months       INTEGER   Length of the period: 1 for a month, 12 for a year
+measure             VARCHAR!  Measure, by its name
+title               VARCHAR!  The measure in words
+dimension           VARCHAR!  system, provider, practice, neighbourhood, lsoa, ethnicity or deprivation
+value_of_dimension  VARCHAR!  Organisation, area or group; all for the system
+period_start        DATE!     First day of the period
+period_end          DATE!     Last day of the period
+period_months       INTEGER!  Length of the period: 1 for a month, 12 for a year
 numerator           DOUBLE    Events, days or people counted; null where the rule of small numbers hides it
 denominator         DOUBLE    People, person-years or events at risk; null where hidden
 value               DOUBLE    numerator by denominator times `per`, age-standardised where the measure is; null where hidden or nobody is at risk
-per                 INTEGER   What the value is of: 1 a share or a mean, 1000 a rate per 1,000
-unit                VARCHAR   Unit of the value
+per                 INTEGER!  What the value is of: 1 a share or a mean, 1000 a rate per 1,000
+unit                VARCHAR!  Unit of the value
 interval_low        DOUBLE    Lower end of its 95% interval
 interval_high       DOUBLE    Upper end
-is_suppressed       BOOLEAN   Hidden by the rule of small numbers
-is_standardised     BOOLEAN   Directly standardised by age to the European Standard Population 2013
-better              VARCHAR   up, down or neither: the direction of improvement
+is_suppressed       BOOLEAN!  Hidden by the rule of small numbers
+is_standardised     BOOLEAN!  Directly standardised by age to the European Standard Population 2013
+better              VARCHAR!  up, down or neither: the direction of improvement
 centre              DOUBLE    Centre line of the XmR chart of its months; null where there are too few
 limit_low           DOUBLE    Lower process limit
 limit_high          DOUBLE    Upper process limit
@@ -787,18 +944,28 @@ linkage_high        DOUBLE    Highest value
 
 _RISK = CONSUMER_TABLES["risk_stratification"]
 OUTPUT_CONSUMER_TABLES: Mapping[str, Table] = {
-    _RISK.name: Table(
-        _RISK.name,
-        "person, without identity",
-        ("patient_pseudonym",),
-        (
-            Column("patient_pseudonym", "VARCHAR", "Person, under the purpose's key"),
-            Column("age_band", "VARCHAR", "Age in years on the night: 65-69; 90+ from 90 upwards"),
-            *(column for column in _RISK.columns if column.name not in ("patient_id", "age")),
+    _RISK.name: _versioned(
+        "output",
+        Table(
+            _RISK.name,
+            "person, without identity",
+            ("patient_pseudonym",),
+            (
+                Column("patient_pseudonym", "VARCHAR", "Person, under the purpose's key", is_nullable=False),
+                Column("age_band", "VARCHAR", "Age in years on the night: 65-69; 90+ from 90 upwards"),
+                *(column for column in _RISK.columns if column.name not in ("patient_id", "age")),
+            ),
         ),
-    )
+    ),
 }
 """Consumers' tables as an output holds them, by name: of the purpose of the same name."""
+
+PUBLISHED: Mapping[str, Mapping[str, Table]] = {
+    "registry": {name: TABLES[name] for name in REGISTRY_TABLES},
+    "output": {**OUTPUT_TABLES, **OUTPUT_CONSUMER_TABLES},
+    "consumer": CONSUMER_TABLES,
+}
+"""Every table that somebody outside reads, by family: of a snapshot, of a purpose's output, of a consumer."""
 
 KEY_MAP = _table("key_map", "id under a key that was changed", "kind old_pseudonym", """
 kind           VARCHAR  patient, record or event

@@ -9,5 +9,5 @@ SELECT
     round(match_weight, 2) AS weight,
     first_night
 FROM needs_attention, person_records
-WHERE list_has_any(record_ids, held) OR list_contains(patient_ids, $patient_id::UUID)
+WHERE list_has_any(record_ids, held) OR list_contains(patient_ids::VARCHAR[], $patient_id::UUID::VARCHAR)
 ORDER BY first_night, reason, records

@@ -24,6 +24,6 @@ found AS (
 )
 SELECT DISTINCT ON (attention_id)
     md5(reason || ':' || array_to_string(record_ids, ' ')) AS attention_id,
-    reason, record_ids, []::UUID[] AS patient_ids, decided_by, match_weight, override_ids, $night AS first_night
+    reason, record_ids, []::VARCHAR[] AS patient_ids, decided_by, match_weight, override_ids, $night AS first_night
 FROM found
 ORDER BY attention_id, match_weight DESC, decided_by;

@@ -18,7 +18,7 @@ told AS (
     GROUP BY attention_id
 ),
 concerned AS (
-    SELECT attention_id, list_sort(list(DISTINCT patient_record.patient_id)) AS patient_ids
+    SELECT attention_id, list_sort(list(DISTINCT patient_record.patient_id::VARCHAR)) AS patient_ids
     FROM (SELECT attention_id, unnest(record_ids) AS record_id FROM told)
     JOIN patient_record USING (record_id)
     GROUP BY attention_id
@@ -27,7 +27,7 @@ SELECT
     told.attention_id,
     told.reason,
     told.record_ids,
-    coalesce(concerned.patient_ids, []::UUID[]) AS patient_ids,
+    coalesce(concerned.patient_ids, []::VARCHAR[]) AS patient_ids,
     told.decided_by,
     told.match_weight,
     told.override_ids,

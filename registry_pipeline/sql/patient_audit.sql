@@ -8,7 +8,7 @@ WITH size AS (
 ),
 -- People whom overrides that contradict the data, or one another, hold as they were until somebody settles it.
 held AS (
-    SELECT DISTINCT unnest(patient_ids) AS patient_id
+    SELECT DISTINCT unnest(patient_ids)::UUID AS patient_id
     FROM attention
     WHERE reason IN ('override_contradicts_data', 'overrides_contradict')
 ),

@@ -216,7 +216,7 @@ MADE_GOOD: dict[str, dict[str, str]] = {
         "attention_id": "'d41d8cd9'",
         "reason": "'weakest_link_cut'",
         "record_ids": "['RX1:L1', 'RX2:L1']",
-        "patient_ids": f"[{_ID}::UUID]",
+        "patient_ids": f"[{_ID}]",
         "first_night": "'2026-04-01'",
     },
 }
@@ -260,6 +260,6 @@ MADE_BAD: dict[str, dict[str, str]] = {
     "event_type_is_known": {"event_type": "'renamed'"},
     "joined_names_the_other": {"event_type": "'joined'"},
     "names_records": {"record_ids": "[]::VARCHAR[]"},
-    "names_people": {"patient_ids": "[]::UUID[]"},
+    "names_people": {"patient_ids": "[]::VARCHAR[]"},
 }
 """Change of a good row, in SQL; a rule that ends in _is_filled is broken by a null, one in _is_unique by the row twice."""
