@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,8 +21,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ByteSize, TypeAdapter
 
-from registry_pipeline import outcomes, release
-from registry_pipeline.config import Configuration, Provider
+from registry_pipeline import consume, outcomes, release
+from registry_pipeline.config import Configuration, ConsumerName, Provider
+from registry_pipeline.consume import ConsumerOutcome
 from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.release import MadeReport, PurposeOutcome, Report, silent
@@ -87,6 +88,7 @@ class NightSummary:
     linked: LinkedNight | None = None
     built: BuiltNight | None = None
     is_current: bool = False
+    consumers: list[ConsumerOutcome] = field(default_factory=list)
     outputs: list[PurposeOutcome] = field(default_factory=list)
     report: MadeReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class NightSummary:
             "link_checks": [check.model_dump(mode="json") for check in self.linked.checks] if self.linked else [],
             "identity_events": self.built.identity_events if self.built else {},
             "rows": self.built.rows if self.built else {},
+            "consumers": [each.as_json() for each in self.consumers],
             "outputs": [asdict(output) for output in self.outputs],
             "report": str(self.report.page) if self.report else None,
             "lights": [list(light) for light in self.report.lights] if self.report else [],
@@ -278,7 +281,7 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
         RunFailed: the night is not linked yet, or the audit found that the snapshot must not be published.
     """
     from registry_pipeline import registry, validate
-    from registry_pipeline.link import identity
+    from registry_pipeline.link import alternatives, identity
 
     home = Home(configuration.home)
     with lock(home, f"registry-{on}"), _failure_is_written_down(home, on, "registry"):
@@ -288,6 +291,8 @@ def build_registry(configuration: Configuration, on: date, *, run_id: str | None
         shares = outcomes.shares_of_night(configuration, on)
         prior = registry.prior_snapshot(home, on)
         events = identity.assign_identities(configuration, on, shares, prior=prior, run_id=run)
+        if "audit_measure" in configuration.deployment.consumers:
+            alternatives.write_alternatives(configuration, on)
         about = {"model_version": read_json(_linked_note(home, on))["model_version"], "identity_events": events}
         snapshot = registry.build_snapshot(
             configuration,
@@ -336,6 +341,19 @@ def make_outputs(
     """The pseudonymised output of every purpose that the deployment names; one that fails stops no other."""
     with lock(Home(configuration.home), f"registry-{on}"):
         return release.make_outputs(configuration, snapshot_id, report=report)
+
+
+def make_consumers(
+    configuration: Configuration,
+    on: date,
+    snapshot_id: str,
+    *,
+    only: Collection[ConsumerName] | None = None,
+    report: Report = silent,
+) -> list[ConsumerOutcome]:
+    """What consumers make of a night's snapshot: risk, gaps, care teams, conferences, audit; see `consume`."""
+    with lock(Home(configuration.home), f"registry-{on}"):
+        return consume.make_consumers(configuration, snapshot_id, only=only, report=report)
 
 
 def report_night(
@@ -429,6 +447,9 @@ def run_night(
         report("publish", summary.built.snapshot_id)
         with _timed(summary.seconds, "publish"):
             summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
+        if configuration.deployment.consumers:
+            with _timed(summary.seconds, "consumers"):
+                summary.consumers = make_consumers(configuration, on, summary.built.snapshot_id, report=report)
         if configuration.deployment.outputs:
             with _timed(summary.seconds, "outputs"):
                 summary.outputs = make_outputs(configuration, on, summary.built.snapshot_id, report=report)
@@ -449,7 +470,7 @@ def run_night(
 def steps_of_night(configuration: Configuration, *, data_docs: bool = False) -> int:
     """How often `run_night` reports: three stages a provider, then link, registry, publish and what else is asked."""
     deployment = configuration.deployment
-    after = len(deployment.outputs) + int(deployment.nightly_report) + int(data_docs)
+    after = len(deployment.consumers) + len(deployment.outputs) + int(deployment.nightly_report) + int(data_docs)
     return 3 * len(configuration.providers) + 3 + after
 
 

@@ -16,7 +16,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry_pipeline import consume
 from registry_pipeline.config import Configuration, Purpose
+from registry_pipeline.consumer import PURPOSE_OF
 from registry_pipeline.errors import BadInput, RegistryError, RunFailed
 from registry_pipeline.storage import (
     Home,
@@ -145,6 +147,7 @@ def publish(configuration: Configuration, snapshot_id: str) -> bool:
         outputs={"manifest.json": file_digest(snapshot.folder / "manifest.json")},
     )
     registry.prune_snapshots(home)
+    consume.prune(home)
     if configuration.deployment.outputs:
         from registry_pipeline.registry import purposes
 
@@ -172,7 +175,8 @@ def _one_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
     home = Home(configuration.home)
     report("output", purpose)
     try:
-        made = purposes.make_output(configuration, purpose, snapshot_id)
+        more, rests_on = consume.within_output(configuration, purpose)
+        made = purposes.make_output(configuration, purpose, snapshot_id, more=more, more_made_from=rests_on)
         waits = sign_off.waits_for(configuration, home, snapshot_id, purpose)
         is_current = waits == 0 and purposes.release(configuration, purpose, snapshot_id)
     except RegistryError as problem:
@@ -368,28 +372,41 @@ def _what_is_signed(home: Home, snapshot: Snapshot) -> dict[str, str]:
 
 
 def _show_to_purposes(configuration: Configuration, home: Home, snapshot: Snapshot) -> Signed:
-    from registry_pipeline import registry
     from registry_pipeline.govern import journal, sign_off
-    from registry_pipeline.registry import purposes
 
     now_current: list[str] = []
     waiting: dict[str, int] = {}
-    for purpose in dict.fromkeys((DIRECT_CARE, *configuration.deployment.outputs)):
-        if _shows(home, purpose, snapshot):
-            continue
+    consumers_purposes = (PURPOSE_OF[name] for name in configuration.deployment.consumers)
+    for purpose in dict.fromkeys((*_read_for(configuration), *consumers_purposes)):
         missing = sign_off.waits_for(configuration, home, snapshot.snapshot_id, purpose)
         if missing:
             waiting[purpose] = missing
             continue
-        if purpose == DIRECT_CARE:
-            shown = registry.make_current(configuration, snapshot)
-        else:
-            made = (home.output(purpose, snapshot.snapshot_id) / "manifest.json").is_file()
-            shown = made and purposes.release(configuration, purpose, snapshot.snapshot_id)
-        if shown:
+        shown = purpose in _read_for(configuration) and _show(configuration, home, purpose, snapshot)
+        tables = consume.show_to_purpose(configuration, purpose, snapshot.snapshot_id)
+        if shown or tables:
             now_current.append(purpose)
-            journal.record(home, "release", what={"purpose": purpose, "snapshot": snapshot.snapshot_id})
+            what = {"purpose": purpose, "snapshot": snapshot.snapshot_id, "consumers": tables}
+            journal.record(home, "release", what=what)
     return Signed(snapshot.snapshot_id, tuple(now_current), waiting)
+
+
+def _show(configuration: Configuration, home: Home, purpose: Purpose, snapshot: Snapshot) -> bool:
+    """Let a purpose's readers see the registry or its output; False where they do already, or see a later night's."""
+    from registry_pipeline import registry
+    from registry_pipeline.registry import purposes
+
+    if _shows(home, purpose, snapshot):
+        return False
+    if purpose == DIRECT_CARE:
+        return registry.make_current(configuration, snapshot)
+    made = (home.output(purpose, snapshot.snapshot_id) / "manifest.json").is_file()
+    return made and purposes.release(configuration, purpose, snapshot.snapshot_id)
+
+
+def _read_for(configuration: Configuration) -> tuple[Purpose, ...]:
+    """Purposes that read the registry, or an output of it."""
+    return (DIRECT_CARE, *configuration.deployment.outputs)
 
 
 def _shows(home: Home, purpose: str, snapshot: Snapshot) -> bool:

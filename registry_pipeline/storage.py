@@ -403,6 +403,36 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+FORMER = ".former"
+"""What a folder is called that readers still see while it is made anew."""
+
+
+def step_aside(folder: Path, link: Path) -> None:
+    """Before a folder that was made anew takes its name: what readers see they go on seeing, under another name.
+
+    Args:
+        folder: the one that stands; nothing happens if there is none.
+        link: the symlink that readers follow.
+    """
+    if not folder.exists():
+        return
+    if link.exists() and link.resolve() == folder.resolve():
+        former = folder.with_name(f"{folder.name}{FORMER}")
+        if former.exists():
+            remove_folder(former)
+        with whole_folder(former) as copy:
+            shutil.copytree(folder, copy, copy_function=os.link, dirs_exist_ok=True)
+        swap_symlink(link, former)
+    remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, renamed first: a kill must not leave half of one under its name."""
+    leaving = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    folder.rename(leaving)
+    shutil.rmtree(leaving)
+
+
 def snapshot_order(path: Path) -> tuple[date, int]:
     """A snapshot's night, and which of that night's it is, from its folder's name `<night>.<n>`.
 

@@ -23,6 +23,7 @@ from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import forgotten, journal
 from registry_pipeline.govern.forgotten import Forgotten
 from registry_pipeline.storage import (
+    FORMER,
     Home,
     clear_unfinished,
     file_digest,
@@ -76,7 +77,7 @@ class Done:
         files: files of the home's own tables that were written anew.
         deliveries: landed deliveries that were redacted.
         overrides: rows of the store of overrides, and of objections, that were changed.
-        outputs_deleted: outputs that held the person, as `<purpose>/<snapshot>`.
+        outputs_deleted: outputs and consumers' tables that held the person, as `<purpose or table>/<snapshot>`.
         outputs_made: of them those that were made anew.
         proof: what was searched.
         proof_file: where it is written down.
@@ -194,7 +195,9 @@ class _Forgetting:
         known = self._tombstone()
         self._journal("begun")
         overrides = 0 if self.rectify else self._overrides()
-        deleted, were_current = self._outputs()
+        deleted, outputs_seen = self._made_of_snapshots("outputs")
+        more_deleted, consumers_seen = self._made_of_snapshots("consumers")
+        deleted += more_deleted
         self.report("snapshots", "of every night")
         newest = published_snapshots(self.home)[-1:]
         for folder in tables.snapshots(self.home):
@@ -205,11 +208,13 @@ class _Forgetting:
         self.report("landing", "of every night")
         deliveries = self._landing(known)
         self.report("staging", "of every night")
-        tables.redact_elsewhere(self.work, ("landing", "staging", "quarantine", "linkage", "registry", "outputs"))
+        tables.redact_elsewhere(
+            self.work, ("landing", "staging", "quarantine", "linkage", "registry", "outputs", "consumers")
+        )
         tables.redact_staging(self.work, last=False)
         tables.redact_staging(self.work, last=True)
         shutil.rmtree(self.home.temporary, ignore_errors=True)
-        made = self._make_outputs(were_current)
+        made = self._make_again(outputs_seen, consumers_seen)
         self.report("proof", "every file")
         found = proof.prove(self.configuration, self.values, self.shared)
         file = self._write_proof(found)
@@ -276,41 +281,54 @@ class _Forgetting:
             changed += override_forget.forget(self.configuration, self.person.records, stand_in, enough)
         return changed
 
-    def _outputs(self) -> tuple[list[str], list[str]]:
-        """Delete the pseudonymised outputs that hold the person: those of snapshots that do, or that are gone.
+    def _made_of_snapshots(self, kind: str) -> tuple[list[str], dict[str, list[str]]]:
+        """Delete what was made of snapshots that hold the person, or that are gone.
+
+        Args:
+            kind: `outputs` (pseudonymised, by purpose) or `consumers` (by table).
 
         Returns:
-            What was deleted, as `<purpose>/<snapshot>`; and the snapshots of which readers saw one.
+            What was deleted, as `<purpose or table>/<snapshot>`; and by snapshot, of which purposes or tables readers
+            saw what was made of it.
         """
-        from registry_pipeline.registry import purposes
-
         holding = _snapshots_with(self.work)
-        deleted, current = [], []
-        for purpose in sorted((self.home.root / "outputs").glob("*/")):
-            link = purpose / "current"
+        deleted: list[str] = []
+        current: dict[str, list[str]] = {}
+        for whose in sorted((self.home.root / kind).glob("*/")):
+            link = whose / "current"
             seen = link.resolve() if link.is_symlink() else None
-            for folder in [each for each in sorted(purpose.iterdir()) if not each.is_symlink()]:
-                snapshot = purposes.snapshot_of(folder)
+            for folder in [each for each in sorted(whose.iterdir()) if not each.is_symlink()]:
+                snapshot = folder.name.removesuffix(FORMER)
                 if self.home.snapshot(snapshot).is_dir() and snapshot not in holding:
                     continue
                 if seen is not None and seen == folder.resolve():
                     link.unlink()
-                    current.append(snapshot)
+                    current.setdefault(snapshot, []).append(whose.name)
                 leaving = folder.with_name(f".{folder.name}.unfinished")
                 folder.rename(leaving)
                 shutil.rmtree(leaving)
-                deleted.append(f"{purpose.name}/{folder.name}")
-        return deleted, sorted(set(current))
+                deleted.append(f"{whose.name}/{folder.name}")
+        return deleted, current
 
-    def _make_outputs(self, snapshots: list[str]) -> list[str]:
+    def _make_again(self, outputs: Mapping[str, list[str]], consumers: Mapping[str, list[str]]) -> list[str]:
         """Make anew what readers saw, from the snapshots as they are now, where the keys are at hand."""
-        from registry_pipeline import release
+        from registry_pipeline import consume, release
 
         made = []
-        for snapshot in snapshots:
-            if (self.home.snapshot(snapshot) / "published.json").is_file():
-                outcomes = release.make_outputs(self.configuration, snapshot, report=self.report)
-                made += [f"{each.purpose}/{snapshot}" for each in outcomes if each.made]
+        for snapshot in sorted({*outputs, *consumers}):
+            if not (self.home.snapshot(snapshot) / "published.json").is_file():
+                continue
+            if snapshot in consumers:
+                of_tables = consume.make_consumers(
+                    self.configuration,
+                    snapshot,
+                    only=consumers[snapshot],  # type: ignore[arg-type]  # names of folders that consumers made
+                    report=self.report,
+                )
+                made += [f"{each.name}/{snapshot}" for each in of_tables if each.made]
+            if snapshot in outputs:
+                of_purposes = release.make_outputs(self.configuration, snapshot, report=self.report)
+                made += [f"{each.purpose}/{snapshot}" for each in of_purposes if each.made]
         return made
 
     def _landing(self, known: Forgotten) -> int:

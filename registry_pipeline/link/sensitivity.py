@@ -9,6 +9,7 @@ their say. The groups that hold such a pair are few, so a night of millions take
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -120,23 +121,11 @@ def move_threshold(
         counts: of the night.
         prior: probability that two records drawn at random are one person, as it was when the pairs were scored.
     """
-    all_groups = cluster.rests_on_all_records(model)
-    if all_groups and counts.records > MOST_RECORDS_ALL_ANEW:
+    groups = moved_groups(connection, home, night, model, counts.records, MOVES, prior=prior)
+    if groups is None:
         return None
-    _name_inputs(connection, home, night)
-    reach = {"lowest": model.match_weight + min(MOVES), "highest": model.match_weight + max(MOVES)}
-    run_script(connection, "evidence_moved", {**reach, "all_groups": all_groups})
     steps = []
-    for move in MOVES:
-        moved = replace(model, match_weight=model.match_weight + move)
-        judged = (
-            load_sql("evidence_judged")
-            .replace("/* threshold */", repr(moved.match_weight))
-            .replace("/* possible */", repr(POSSIBLE_MATCH_WEIGHT))
-            .replace("/* all_groups */", str(all_groups).lower())
-        )
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS {judged}")
-        cluster.make_clusters(connection, moved, prior=prior)
+    for move, moved in groups:
         people, several, gained, lost, changed = connection.execute(load_sql("evidence_change")).fetchall()[0]
         steps.append(
             Step(
@@ -151,6 +140,62 @@ def move_threshold(
             )
         )
     return steps
+
+
+def moved_groups(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    night: date,
+    model: LinkageModel,
+    records: int,
+    moves: Sequence[float],
+    *,
+    prior: float | None,
+) -> Iterator[tuple[float, LinkageModel]] | None:
+    """The groups within reach of moved thresholds, made anew one move after another.
+
+    Args:
+        connection: as for `move_threshold`.
+        home: where the night's other files lie.
+        night: that was linked.
+        model: that scored it.
+        records: of the night.
+        moves: units of match weight.
+        prior: as for `move_threshold`.
+
+    Returns:
+        Each move with the moved model; while it is at hand, `clustered` (id, cluster) holds the groups and
+        `moved_record` (id, record_id, cluster_id) the records. None where only linking all of a large night anew could
+        tell.
+    """
+    all_groups = cluster.rests_on_all_records(model)
+    if all_groups and records > MOST_RECORDS_ALL_ANEW:
+        return None
+    _name_inputs(connection, home, night)
+    reach = {"lowest": model.match_weight + min(moves), "highest": model.match_weight + max(moves)}
+    run_script(connection, "evidence_moved", {**reach, "all_groups": all_groups})
+    return _each_move(connection, model, moves, all_groups=all_groups, prior=prior)
+
+
+def _each_move(
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    moves: Sequence[float],
+    *,
+    all_groups: bool,
+    prior: float | None,
+) -> Iterator[tuple[float, LinkageModel]]:
+    for move in moves:
+        moved = replace(model, match_weight=model.match_weight + move)
+        judged = (
+            load_sql("evidence_judged")
+            .replace("/* threshold */", repr(moved.match_weight))
+            .replace("/* possible */", repr(POSSIBLE_MATCH_WEIGHT))
+            .replace("/* all_groups */", str(all_groups).lower())
+        )
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW judged_part AS {judged}")
+        cluster.make_clusters(connection, moved, prior=prior)
+        yield move, moved
 
 
 def _name_inputs(connection: duckdb.DuckDBPyConnection, home: Home, night: date) -> None:

@@ -45,7 +45,14 @@ from registry_pipeline.storage import (
     write_json,
     write_table,
 )
-from registry_pipeline.tables import EVENT_TABLES, FEEDS, MOST_RECORDS_OF_A_NUMBER, REGISTRY_TABLES, TABLES
+from registry_pipeline.tables import (
+    EVENT_TABLES,
+    FEEDS,
+    LINKAGE_ALTERNATIVE,
+    MOST_RECORDS_OF_A_NUMBER,
+    REGISTRY_TABLES,
+    TABLES,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,8 +168,9 @@ AUDIT: Mapping[str, tuple[Severity, str, str]] = {
 CARRIED_ON = ("patient_record", "identity_event")
 """Tables of a snapshot that the next night rests on, of those that the manifest counts."""
 
-BESIDE = ("former_record", "moved_record", "override_pair")
-"""Tables that a snapshot holds for later nights only: no reader is shown them. `override_pair` may be missing."""
+MAY_BE_MISSING = ("override_pair", LINKAGE_ALTERNATIVE.name)
+BESIDE = ("former_record", "moved_record", *MAY_BE_MISSING)
+"""Tables that a snapshot holds for later nights and for `audit` only: no reader is shown them."""
 
 AuditTable = Callable[[str, Path], list[CheckOutcome]]
 """Judges one table's file, as `validate.validate_table` does."""
@@ -435,7 +443,7 @@ def _write_people(connection: duckdb.DuckDBPyConnection, home: Home, night: date
 
     rows = {"patient": survive(connection, night, write)}
     for table in (*CARRIED_ON, *BESIDE):
-        if table != "override_pair" or home.linked(table, night).is_file():
+        if table not in MAY_BE_MISSING or home.linked(table, night).is_file():
             shutil.copyfile(home.linked(table, night), folder / f"{table}.parquet")
     for table in ("patient_record", "identity_event"):
         source = scan(folder / f"{table}.parquet")

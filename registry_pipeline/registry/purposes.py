@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -34,14 +32,17 @@ from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import disclosure, journal, objections, postcodes, pseudonyms
 from registry_pipeline.outcomes import Share, may_be_used
 from registry_pipeline.storage import (
+    FORMER,
     Home,
     connect,
     file_digest,
     load_sql,
     lock,
     read_json,
+    remove_folder,
     scan,
     snapshot_order,
+    step_aside,
     swap_symlink,
     whole_folder,
     write_json,
@@ -170,7 +171,7 @@ def make_output(
             for file in folder.iterdir():
                 file.chmod(0o400)
             folder.chmod(0o700)
-            _step_aside(home, purpose, snapshot_id)
+            step_aside(home.output(purpose, snapshot_id), home.output_current(purpose))
         pseudonyms.take_into_use(home, purpose, key)
     made = find_output(configuration, purpose, snapshot_id)
     assert made is not None  # noqa: S101  # it was written above
@@ -235,8 +236,8 @@ def release(configuration: Configuration, purpose: Purpose, snapshot_id: str) ->
         if seen is not None and snapshot_order(Path(seen))[0] > snapshot_order(Path(snapshot_id))[0]:
             return False
         swap_symlink(link, output.folder)
-        for former in link.parent.glob(f"[!.]*{_FORMER}"):
-            _remove(former)
+        for former in link.parent.glob(f"[!.]*{FORMER}"):
+            remove_folder(former)
     return True
 
 
@@ -252,42 +253,15 @@ def prune_outputs(home: Home) -> list[str]:
         for folder in sorted(link_folder.iterdir()):
             if folder.is_symlink() or folder.name.startswith(".") or folder == current:
                 continue
-            if folder.name.endswith(_FORMER) or not home.snapshot(folder.name).is_dir():
-                _remove(folder)
+            if folder.name.endswith(FORMER) or not home.snapshot(folder.name).is_dir():
+                remove_folder(folder)
                 removed.append(f"{link_folder.name}/{folder.name}")
     return removed
 
 
-_FORMER = ".former"
-"""What the folder of an output is called that readers still see while it is made anew."""
-
-
 def snapshot_of(folder: Path) -> str:
     """The snapshot that an output's folder is of."""
-    return folder.name.removesuffix(_FORMER)
-
-
-def _step_aside(home: Home, purpose: str, snapshot_id: str) -> None:
-    """Before an output that was made anew takes its name: what readers see they go on seeing, under another name."""
-    folder, link = home.output(purpose, snapshot_id), home.output_current(purpose)
-    if not folder.exists():
-        return
-    if link.exists() and link.resolve() == folder.resolve():
-        former = folder.with_name(f"{snapshot_id}{_FORMER}")
-        if former.exists():
-            _remove(former)
-        with whole_folder(former) as copy:
-            for file in folder.iterdir():
-                os.link(file, copy / file.name)
-        swap_symlink(link, former)
-    _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Renamed first: a kill must not leave half an output under an output's name."""
-    leaving = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unfinished")
-    folder.rename(leaving)
-    shutil.rmtree(leaving)
+    return folder.name.removesuffix(FORMER)
 
 
 def _published(home: Home, snapshot_id: str) -> Path:
@@ -388,8 +362,10 @@ class _Sight:
             " JOIN crosswalk USING (record_id)"
         )
         connection.execute(
+            # Some practices' systems keep every code, dissent too, among the observations.
             "CREATE TEMP VIEW covered_condition AS"
-            " SELECT record_id, setting, code, coding_system, start_date FROM published_patient_condition"
+            " SELECT record_id, setting, code, coding_system, start_date FROM published_patient_condition UNION ALL"
+            " SELECT record_id, setting, code, coding_system, start_date FROM published_patient_observation"
         )
         people = objections.name_left_out(connection, self.configuration, self.purpose, night)
         connection.execute(f"CREATE TEMP TABLE kept_record AS {load_sql('output_kept_record')}")
@@ -593,13 +569,13 @@ class _Making:
         source = f"kept_{EVENT_TABLES[table]}"
         withheld = []
         for name in _coded_columns(table):
-            values = f"SELECT DISTINCT {name} AS value FROM {source}"  # noqa: S608  # names from tables.py
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE word AS FROM ({values}) WHERE NOT is_code(value)")
+            values = f"SELECT DISTINCT {name} AS told FROM {source}"  # noqa: S608  # names from tables.py
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE word AS FROM ({values}) WHERE NOT is_code(told)")
             if not connection.execute("SELECT count(*) FROM word").fetchall()[0][0]:
                 continue
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE rare_{name} AS SELECT value FROM {source} JOIN word ON {name} = value"  # noqa: S608  # as above
-                " GROUP BY value HAVING count(DISTINCT patient_id) < $smallest",
+                f"CREATE OR REPLACE TEMP TABLE rare_{name} AS SELECT told FROM {source} JOIN word ON {name} = told"  # noqa: S608  # as above
+                " GROUP BY told HAVING count(DISTINCT patient_id) < $smallest",
                 {"smallest": self.output.smallest_group},
             )
             if connection.execute(f"SELECT count(*) FROM rare_{name}").fetchall()[0][0]:  # noqa: S608  # as above
