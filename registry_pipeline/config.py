@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -492,6 +492,19 @@ class Configuration(_Described):
         if code not in self.providers:
             raise BadInput(f"There is no provider {code!r} in {self.directory}{_nearest(code, self.providers)}.")
         return self.providers[code]
+
+
+def refuse_unknown_consumers(configuration: Configuration, asked: Collection[str] | None) -> tuple[ConsumerName, ...]:
+    """The consumers asked for, in the order in which they are made; None gives all that the deployment names.
+
+    Raises:
+        BadInput: one is not a consumer, or not one of the deployment's.
+    """
+    named = configuration.deployment.consumers
+    for name in asked or ():
+        if name not in named:
+            raise BadInput(f"{name!r} is not among the deployment's consumers{_nearest(name, named)}.")
+    return tuple(name for name in named if not asked or name in asked)
 
 
 def load_configuration(

@@ -9,6 +9,7 @@ import dagster as dg
 
 from registry_pipeline.config import Configuration, load_configuration
 from registry_pipeline.defs.automation import automation
+from registry_pipeline.defs.consumer_assets import consumer_assets
 from registry_pipeline.defs.descriptions import plain_name
 from registry_pipeline.defs.provider_assets import provider_assets
 from registry_pipeline.defs.registry_assets import registry_assets
@@ -33,7 +34,12 @@ def definitions_of(configuration: Configuration) -> dg.Definitions:
     providers = [provider_assets(configuration, p) for p in configuration.providers.values()]
     return dg.Definitions.merge(
         dg.Definitions(
-            assets=[*providers, *registry_assets(configuration), *release_assets(configuration)],
+            assets=[
+                *providers,
+                *registry_assets(configuration),
+                *consumer_assets(configuration),
+                *release_assets(configuration),
+            ],
             resources={"deployment": RegistryDeployment(**folders), "made_up_replica": MadeUpReplica(**folders)},
             # One process a run: a process for each step costs 2.4 s, and 115 providers are 115 steps.
             executor=dg.in_process_executor,

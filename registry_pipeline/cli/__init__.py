@@ -101,8 +101,8 @@ def run(
         from registry_pipeline.storage import write_json
 
         write_json(json_file, summary.as_json())
-    if any(output.problem for output in summary.outputs):
-        raise RunFailed("The registry is published; an output for a purpose was not made, for the reason above.")
+    if any(c.problem for c in summary.consumers) or any(output.problem for output in summary.outputs):
+        raise RunFailed("The registry is published; not everything was made of it, for the reason above.")
 
 
 @app.command()
@@ -184,12 +184,13 @@ def status(config: ConfigFolder = DEFAULT_CONFIG) -> None:
 @app.command(name="check-config")
 def check_config(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     """Read the configuration and say what is wrong with it, or that nothing is."""
-    from registry_pipeline import release
+    from registry_pipeline import consume, release
     from registry_pipeline.night import check_configuration
 
     configuration = load_configuration(config)
     check_configuration(configuration)
     release.check_configuration(configuration)
+    consume.check_configuration(configuration)
     feeds = sum(len(p.feeds) for p in configuration.providers.values())
     _say(f"{configuration.directory}: {len(configuration.providers)} providers with {feeds} feeds; nothing is wrong.")
 
@@ -322,6 +323,7 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f"Snapshot {summary.built.snapshot_id} {published}: {rows.get('patient', 0):,} people from"
             f" {rows.get('patient_record', 0):,} person records."
         )
+    consumers.print_consumers(summary.consumers)
     _print_outputs(summary)
     seconds = _table("", *summary.seconds, "the night by the clock")
     seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{summary.wall_seconds:.1f} s")
@@ -407,7 +409,18 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-from registry_pipeline.cli import evaluate, forget, journal, model, objection, opt_out, override, reporting, resolve  # noqa: E402, F401  # they are made of what stands above
+from registry_pipeline.cli import (  # noqa: E402  # they are made of what stands above
+    consumers,
+    evaluate,  # noqa: F401  # its commands name themselves, as those below with the same mark do
+    forget,  # noqa: F401
+    journal,
+    model,
+    objection,
+    opt_out,
+    override,
+    reporting,  # noqa: F401
+    resolve,  # noqa: F401
+)
 from registry_pipeline.cli import output as outputs  # noqa: E402  # as above; an output itself is called so here
 
 app.add_typer(override.app, name="override")

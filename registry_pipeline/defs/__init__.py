@@ -6,6 +6,7 @@ and messages carry counts, rule names and record keys.
 
     provider_assets.py   one factory: a provider's YAML file in, its assets and checks out
     registry_assets.py   linked_pair to published_registry, for the night
+    consumer_assets.py   risk, care gaps, care teams, case conferences and audit, for the night
     release_assets.py    outputs for purposes and the linkage quality report, for the night
     automation.py        the two jobs, and the schedules and sensors that start them
     checks.py            what a feed's outcome says, as asset checks

@@ -19,6 +19,7 @@ import dagster as dg
 
 from registry_pipeline import night, outcomes
 from registry_pipeline.config import Configuration
+from registry_pipeline.defs.consumer_assets import consumer_keys
 from registry_pipeline.defs.partitions import local
 from registry_pipeline.defs.provider_assets import shares
 from registry_pipeline.defs.registry_assets import LINKED
@@ -44,9 +45,10 @@ REGISTRY_KEYS = tuple(dg.AssetKey(table) for table in (*LINKED, *REGISTRY_TABLES
 
 def automation(configuration: Configuration) -> dg.Definitions:
     """The providers' night and the registry's night, with what starts them."""
-    ours = dg.AssetSelection.assets(*REGISTRY_KEYS, *release_keys(configuration))
+    consumers = consumer_keys(configuration)
+    ours = dg.AssetSelection.assets(*REGISTRY_KEYS, *consumers, *release_keys(configuration))
     not_the_providers = dg.AssetSelection.assets(
-        *REGISTRY_KEYS, *(key for made in release_assets(configuration) for key in made.keys)
+        *REGISTRY_KEYS, *consumers, *(key for made in release_assets(configuration) for key in made.keys)
     )
     return dg.Definitions(
         jobs=[
@@ -62,8 +64,8 @@ def automation(configuration: Configuration) -> dg.Definitions:
                 tags={LANE_TAG: "registry"},
                 selection=ours,
                 description="Link, build, audit and publish the registry with each provider's extract of the night, or"
-                " its last accepted one, then its outputs and its report. Run again for a night, it gives the same"
-                " result.",
+                " its last accepted one, then its consumers, its outputs and its report. Run again for a night, it gives"
+                " the same result.",
             ),
         ],
         schedules=[every_night(configuration), at_the_deadline(configuration)],
