@@ -27,6 +27,13 @@ EVENT_DELETED = 0.001
 READY_BEFORE_LEAVING = 0.12
 """Share of long emergency stays in which the person was ready to leave before they could."""
 
+IN_WINTER, MID_JANUARY = 0.08, 14
+"""How much more emergency care there is in the middle of winter than on average, and its day number in 1970."""
+GROWTH = 0.025
+"""How much more of it there is from year to year (about that of England's emergency admissions before 2020)."""
+MENTAL_STAY = (1.3, 24.0)
+"""Shape and scale (days) of stays on mental health wards: a month on average."""
+
 ADMISSION_METHODS = {"21": 0.62, "22": 0.08, "24": 0.05, "25": 0.01, "2A": 0.08, "2B": 0.03, "2D": 0.13}
 PLANNED_METHODS = {"11": 0.55, "12": 0.33, "13": 0.12}
 ATTENDED = {"5": 0.86, "6": 0.02, "3": 0.06, "2": 0.04, "4": 0.01, "7": 0.01}
@@ -38,6 +45,9 @@ CONTACT_REASONS = (
 """What a contact is about: in health care, and in a council's events."""
 CONTACTS = {"GP": (2.6, 0.9), "RX": (1.6, 0.3), "RY": (5.6, 0.3), "RV": (7.6, 0.3), "LA": (0.5, 0.1)}
 """Contacts a year by kind of provider: of anybody whom it knows, and for each long-term condition besides."""
+WITHOUT_COORDINATOR = {"GP": 0.35, "other": 0.12}
+"""Share of care plans that name no coordinator. Each organisation names one of its own people, so where several have a
+plan for somebody they name different ones."""
 RELATIONSHIPS = {"spouse": 0.4, "child": 0.32, "parent": 0.16, "sibling": 0.05, "friend": 0.07}
 SERVICE_KINDS = {
     ("Long Term Support: Community", "Home Support", "CASSR Managed Personal Budget"): 0.4,
@@ -79,6 +89,10 @@ class Known:
     def has(self, term: str) -> Mask:
         """Whether the person has a condition."""
         return self.population.has(self.persons, NUMBER[term])
+
+    def emergency_use(self) -> Floats:
+        """How many times as often as usual the person needs emergency care."""
+        return self.population.emergency_use[self.persons]
 
     def burden(self) -> Ints:
         """Long-term conditions of the person."""
@@ -160,7 +174,8 @@ def happen(known: Known, feed: str, window: tuple[int, int], rng: np.random.Gene
     elif feed in ONCE:
         happenings = _once(known, rate(known), window, rng)
     else:
-        happenings = _often(known, rate(known), window, rng)
+        draw = _by_season if feed in SEASONAL else _often
+        happenings = draw(known, rate(known), window, rng)
     return pa.table({**happenings.common(f"{feed[:2].upper()}", first), **details(happenings)})
 
 
@@ -179,6 +194,18 @@ def _often(known: Known, yearly: Floats, window: tuple[int, int], rng: np.random
     counts = rng.poisson(np.maximum(yearly, 0) * days / YEAR)
     row = np.repeat(np.arange(len(known)), counts)
     day = rng.integers(window[0], window[1] + 1, len(row))
+    return _alive(known, row, day, rng)
+
+
+def _by_season(known: Known, yearly: Floats, window: tuple[int, int], rng: np.random.Generator) -> Happenings:
+    """As `_often`, but more in winter, and a little more from year to year."""
+    days = np.arange(window[0], window[1] + 1)
+    winter = 1 + IN_WINTER * np.cos((days - MID_JANUARY) / YEAR * 2 * np.pi)
+    weight = winter * np.maximum(1 - GROWTH * (known.today - days) / YEAR, 0.5)
+    counts = rng.poisson(np.maximum(yearly, 0) * weight.sum() / YEAR)
+    row = np.repeat(np.arange(len(known)), counts)
+    share = np.cumsum(weight) / weight.sum()
+    day = window[0] + np.minimum(np.searchsorted(share, rng.random(len(row)), side="right"), len(days) - 1)
     return _alive(known, row, day, rng)
 
 
@@ -241,14 +268,17 @@ TERMS = pa.array([c.term for c in CONDITIONS])
 def _spells(h: Happenings) -> dict[str, Any]:
     rng, size, age = h.rng, len(h), h.ages()
     born = (age < 2 / YEAR) & (age >= 0)
-    emergency = at_rate(rng, size, 0.42 + 0.2 * (age > 75) + 0.15 * (age < 5))
+    mind = h.known.provider.startswith("RV")
+    emergency = at_rate(rng, size, 0.9 if mind else _emergency_share(age, h.known.emergency_use()[h.row]))
     method = np.where(emergency, pick(rng, size, ADMISSION_METHODS), pick(rng, size, PLANNED_METHODS))
     method = np.where(born, "82", method)
     planned = rng.integers(0, len(clinical.ELECTIVE), size)
     main = np.where(emergency, _by_age(h, clinical.EMERGENCY_REASONS), np.array(clinical.ELECTIVE)[planned, 0])
     main = np.where(born, "Z380", main)
-    day_case = ~emergency & ~born & at_rate(rng, size, 0.7)
-    stay = np.where(day_case, 0, rng.gamma(1.1, 2.2 + np.maximum(age, 0) * 0.045, size).astype(int))
+    main = rng.choice(clinical.MENTAL_REASONS, size) if mind else main
+    day_case = ~emergency & ~born & at_rate(rng, size, 0.0 if mind else 0.7)
+    shape, scale = MENTAL_STAY if mind else (1.1, 2.2 + np.maximum(age, 0) * 0.045)
+    stay = np.where(day_case, 0, rng.gamma(shape, scale, size).astype(int))
     end = h.day + stay
     dead = h.known.population.death_day[h.known.persons[h.row]]
     died = (dead != NONE) & (end >= dead)
@@ -270,7 +300,7 @@ def _spells(h: Happenings) -> dict[str, Any]:
         "discharge_method": pa.array(way_out, mask=still_in),
         "discharge_destination": pa.array(np.where(died, "79", home), mask=still_in),
         "patient_classification": pa.array(np.where(day_case, "2", "1")),
-        "specialty": pa.array(rng.choice(clinical.SPECIALTIES, size)),
+        "specialty": pa.array(np.full(size, "710") if mind else rng.choice(clinical.SPECIALTIES, size)),
         "diagnoses": diagnoses,
         "procedures": pa.array(np.array(clinical.ELECTIVE)[planned, 1], mask=emergency | born),
         "clinically_ready_date": _dates(ready, ~late),
@@ -279,6 +309,26 @@ def _spells(h: Happenings) -> dict[str, Any]:
         f"{LATER}discharge_method": pa.array(way_out),
         f"{LATER}discharge_destination": pa.array(np.where(died, "79", home)),
     }
+
+
+def _usual_emergency_share(age: Floats) -> Floats:
+    """Share of emergencies among the admissions of people of an age whose use of emergency care is usual."""
+    return np.asarray(0.42 + 0.2 * (age > 75) + 0.15 * (age < 5))
+
+
+def _emergency_share(age: Floats, use: Floats) -> Floats:
+    """The same of people who need emergency care `use` times as often as usual."""
+    emergencies = _usual_emergency_share(age) * use
+    return np.asarray(emergencies / (1 - _usual_emergency_share(age) + emergencies))
+
+
+def _admissions(known: Known) -> Floats:
+    """Admissions a year: on mental health wards by illness; elsewhere emergencies by the person's use besides."""
+    if known.provider.startswith("RV"):
+        return 0.015 + 0.25 * known.has("Schizophrenia") + 0.03 * known.has("Depressive disorder")
+    share = _usual_emergency_share(known.age())
+    usual = 0.25 + 0.12 * known.burden() + (known.age() > 75) * 0.2
+    return np.asarray(usual * (1 - share + share * known.emergency_use()))
 
 
 def _attendances(h: Happenings) -> dict[str, Any]:
@@ -372,13 +422,15 @@ def _care_plans(h: Happenings) -> dict[str, Any]:
     updated = np.minimum(h.day + rng.integers(0, 400, size), h.known.today)
     ended = at_rate(rng, size, 0.1)
     kinds = {"10": 0.4, "11": 0.3, "12": 0.2, "13": 0.1}
+    unnamed = at_rate(rng, size, WITHOUT_COORDINATOR["GP" if _gp(h.known) else "other"])
+    coordinator = pa.array(np.char.mod("CP%04d", rng.integers(0, 400, size)), mask=unnamed)
     return {
         "plan_type": h.choose(kinds),
         "start_date": _dates(h.day),
         "updated_date": _dates(updated),
         "review_date": _dates(updated + 182),
         "end_date": _dates(updated, ~ended),
-        "coordinator_id": identifiers.joined("CP", identifiers.padded(rng.integers(0, 400, size), 4)),
+        "coordinator_id": coordinator,
         "agreed": pa.array(at_rate(rng, size, 0.85)),
     }
 
@@ -436,11 +488,10 @@ def _gp(known: Known) -> bool:
 
 
 FEEDS: dict[str, tuple[Callable[[Known], Floats], Details]] = {
-    "spell": (
-        lambda k: (0.25 + 0.12 * k.burden() + (k.age() > 75) * 0.2) * (0.12 if k.provider == "RV1" else 1), _spells,
-    ),
+    "spell": (_admissions, _spells),
     "attendance": (
-        lambda k: 0.4 + 0.08 * k.burden() + (k.age() < 5) * 0.3 + (k.age() > 75) * 0.3, _attendances,
+        lambda k: (0.4 + 0.08 * k.burden() + (k.age() < 5) * 0.3 + (k.age() > 75) * 0.3) * k.emergency_use(),
+        _attendances,
     ),
     "contact": (lambda k: CONTACTS[k.provider[:2]][0] + CONTACTS[k.provider[:2]][1] * k.burden(), _contacts),
     "referral": (lambda k: 0.5 + 0.05 * k.burden(), _referrals),
@@ -460,3 +511,4 @@ FEEDS: dict[str, tuple[Callable[[Known], Floats], Details]] = {
 """How often (a year, or as a share of people for what is in `ONCE`), and the details."""
 
 ONCE = ("care_plan", "carer", "service")
+SEASONAL = ("spell", "attendance")

@@ -114,6 +114,9 @@ EMERGENCY_REASONS = {
 }
 """Main ICD-10 diagnoses of emergency admissions and attendances by age group: under 17, under 70, and older."""
 
+MENTAL_REASONS = ("F209", "F209", "F209", "F319", "F329", "F332", "F603", "F03X")
+"""Main ICD-10 diagnoses of stays on mental health wards."""
+
 ELECTIVE = (("H259", "C751"), ("M171", "W401"), ("K409", "T202"), ("K635", "H231"), ("N40X", "M653"), ("C509", "B283"))
 """Main ICD-10 diagnosis and OPCS-4 procedure of planned admissions."""
 
@@ -122,3 +125,59 @@ COMPLAINTS = ("29857009", "21522001", "267036007", "386661006", "271594007", "12
 
 SPECIALTIES = ("100", "110", "120", "130", "300", "301", "320", "330", "340", "430", "502")
 """TREATMENT FUNCTION CODEs."""
+
+
+class Observed(NamedTuple):
+    """What a care process leaves in a record: its code, and the value that was measured, where one is.
+
+    Values of people are spread normally about `centre` by `spread`, between `low` and `high`, with `decimals`.
+    """
+
+    code: str
+    term: str
+    unit: str | None = None
+    centre: float = 0.0
+    spread: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    decimals: int = 0
+
+
+BREATHLESSNESS = (
+    ("391120009", "Medical Research Council Breathlessness Scale: grade 1"),
+    ("391123006", "Medical Research Council Breathlessness Scale: grade 2"),
+    ("391124000", "Medical Research Council Breathlessness Scale: grade 3"),
+    ("391125004", "Medical Research Council Breathlessness Scale: grade 4"),
+    ("391126003", "Medical Research Council Breathlessness Scale: grade 5"),
+)
+"""Codes of the grades, which say what a value would."""
+
+OBSERVED: dict[str, Observed] = {
+    "hba1c": Observed("999791000000106", "Haemoglobin A1c level - IFCC standardised", "mmol/mol", 39, 4, 25, 140),
+    "blood_pressure": Observed("75367002", "Blood pressure", "mmHg", 130, 13, 85, 220),
+    "cholesterol": Observed("1005671000000105", "Serum cholesterol level", "mmol/L", 5.0, 1.0, 2, 11, 1),
+    "creatinine": Observed("1000731000000107", "Serum creatinine level", "umol/L", 80, 17, 35, 600),
+    "urine_acr": Observed("1023491000000104", "Urine albumin:creatinine ratio", "mg/mmol", 2.2, 1.6, 0.3, 80, 1),
+    "foot_examination": Observed("401191002", "Diabetic foot examination"),
+    "bmi": Observed("60621009", "Body mass index", "kg/m2", 27.5, 4.8, 14, 60, 1),
+    "smoking_status": Observed("365981007", "Tobacco smoking behaviour"),
+    "retinal_screening": Observed("134395001", "Diabetic retinopathy screening"),
+    "copd_review": Observed("394703002", "Chronic obstructive pulmonary disease annual review"),
+    "mrc_breathlessness": Observed(*BREATHLESSNESS[0]),
+    "spirometry": Observed("127783003", "Spirometry", "L", 1.7, 0.5, 0.4, 4.5, 2),
+    "inhaler_check": Observed("170614009", "Inhaler technique observed"),
+    "heart_failure_review": Observed("390885007", "Heart failure annual review"),
+    "frailty_review": Observed(
+        "763264000", "Canadian Study of Health and Aging Clinical Frailty Scale score", "score", 5.4, 0.9, 1, 9
+    ),
+    "medication_review": Observed("182836005", "Review of medication"),
+    "smi_health_check": Observed("268565007", "Adult health examination"),
+    "carers_assessment": Observed("710824005", "Assessment of health and social care needs"),
+    "emergency_contact": Observed("1187334000", "Emergency contact"),
+    "case_conference": Observed("384682003", "Multidisciplinary care conference"),
+    "electronic_frailty_index": Observed("713636003", "Frailty index score", "ratio", 0, 0, 0, 0.7, 3),
+    "severe_frailty": Observed("925861000000102", "Severe frailty"),
+    "palliative_care": Observed("103735009", "Palliative care"),
+}
+"""Care processes by the code list that they are on: the list's first SNOMED CT code (a test holds both together), and
+values of the size that adults in general have."""

@@ -45,6 +45,11 @@ MOVED_WITHIN_MEMORY = 0.35
 HAS_MOBILE, HAS_HOME_PHONE, HAS_EMAIL = 0.88, 0.45, 0.62
 PEOPLE_PER_POSTCODE, PEOPLE_PER_PRACTICE = 35, 9_000
 SENSITIVE = 0.003
+USE_SHAPE = 0.9
+"""Shape of how people differ in their use of emergency care: the smaller, the more."""
+USE_OF_DEPRIVED = 0.3
+"""How much more the most deprived tenth uses than the average, and the least deprived less (made up; in England the
+most deprived fifth has about twice the emergency admissions of the least)."""
 HISTORY_DAYS = 730
 """Deaths of the last two years are still on the registers."""
 
@@ -53,7 +58,8 @@ HISTORY_DAYS = 730
 class Population:
     """One array element a person; days are days since 1970-01-01, codes point into `pools()` or the address arrays.
 
-    `first_night` is the number of the night on which the person first appears (0 the first).
+    `first_night` is the number of the night on which the person first appears (0 the first); `emergency_use` how many
+    times as often as usual the person needs emergency care.
     """
 
     household: Ints
@@ -81,6 +87,7 @@ class Population:
     sensitive: Ints
     first_night: Ints
     mother: Ints
+    emergency_use: Floats
 
     def __len__(self) -> int:
         return len(self.household)
@@ -141,7 +148,8 @@ def populate(seed: int, people: int, arrivals: Ints, first_night: date) -> tuple
     total = people + int(arrivals.sum())
     kind, household, position = _households(rng, total, people)
     birth_day, sex, twin = _ages(rng, kind, household, position, today)
-    population = Population(**{f.name: np.full(total, NONE, dtype=np.int64) for f in fields(Population)})
+    columns = {f.name: np.full(total, NONE, dtype=np.int64) for f in fields(Population) if f.name != "emergency_use"}
+    population = Population(**columns, emergency_use=np.ones(total))
     population.household, population.birth_day, population.sex, population.twin = household, birth_day, sex, twin
     population.first_night = np.zeros(total, dtype=np.int64)
     population.first_night[people:] = np.repeat(np.arange(1, len(arrivals) + 1), arrivals)
@@ -153,6 +161,7 @@ def populate(seed: int, people: int, arrivals: Ints, first_night: date) -> tuple
     places.spare_numbers = _number(rng, population)
     _contact(rng, population)
     _fall_ill(rng, population, places, today)
+    population.emergency_use = _emergency_use(stream(seed, "emergency use"), places.decile(population.address))
     return population, places
 
 
@@ -384,6 +393,16 @@ def _contact(rng: np.random.Generator, population: Population) -> None:
     population.home_phone = np.where(at_home, homes[population.household], NONE)
     population.email = np.where(adult & at_rate(rng, size, HAS_EMAIL), rng.integers(0, 3000, size), NONE)
     population.sensitive = at_rate(rng, size, SENSITIVE).astype(np.int64)
+
+
+def _emergency_use(rng: np.random.Generator, decile: Ints) -> Floats:
+    """How many times as often as usual each person needs emergency care: some hardly ever, a few again and again.
+
+    A gamma distribution makes counts negative binomial, as counts of admissions are; its mean is 1, so that rates stay
+    what they are.
+    """
+    own = rng.gamma(USE_SHAPE, 1 / USE_SHAPE, len(decile))
+    return np.asarray(own * (1 + USE_OF_DEPRIVED * (5.5 - decile) / 4.5))
 
 
 def yearly_death(age: Floats) -> Floats:

@@ -22,7 +22,18 @@ from registry_pipeline.config import REPOSITORY, Configuration, CsvSource, Feed,
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import pseudonyms
 from registry_pipeline.storage import raise_if_disk_full
-from registry_pipeline.synthetic import activity, areas, delivery, fhir, nights, objecting, recording, truth
+from registry_pipeline.synthetic import (
+    activity,
+    aftercare,
+    areas,
+    care_processes,
+    delivery,
+    fhir,
+    nights,
+    objecting,
+    recording,
+    truth,
+)
 from registry_pipeline.synthetic.population import NONE, Places, Population, day_number, populate
 from registry_pipeline.synthetic.randomness import Ints, at_rate, stream
 
@@ -34,6 +45,9 @@ ARRIVALS_A_YEAR = 0.031
 LEAST_ARRIVALS = 2
 RECORDS_A_CHUNK = 100_000
 """Records whose events are made and written at a time: memory does not grow with the history."""
+
+PRACTICES_A_TEAM = 4
+"""With 9,000 people a practice a team has 36,000, as a primary care network (30,000 to 50,000)."""
 
 KEPT_FOR_CORRECTION = 0.01
 CORRECTIONS = 0.1
@@ -175,6 +189,7 @@ class _System:
         self.history = max(1, round(history_months * DAYS_A_MONTH))
         self.configuration = _copy_configuration(out, first_night, nights)
         self.replacements: list[tuple[Ints, Ints]] = []
+        self.aftercare: dict[str, aftercare.Planned] = {}
 
     def run(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
         arrivals = np.full(self.nights - 1, max(LEAST_ARRIVALS, round(self.people * ARRIVALS_A_YEAR / 365)))
@@ -199,6 +214,7 @@ class _System:
                     )
                 self._deliver(code, books[code], population, rng, today, number)
         self.progress("truth", 1.0)
+        _name_neighbourhoods(self.out, list(places.practices))
         areas.write_postcodes(self.out / "postcodes.csv", places)
         truth_rows = truth.write_truth(
             self.out / "truth", population, places, [b.holding for b in books.values()], self.replacements,
@@ -275,7 +291,7 @@ class _System:
             made = 0
             for start in range(0, max(len(known), 1), RECORDS_A_CHUNK):
                 part = known.slice(start, start + RECORDS_A_CHUNK)
-                events = activity.happen(part, name, window, rng, 1 + book.issued[name])
+                events = self._happen(part, name, window, rng, 1 + book.issued[name], start)
                 book.issued[name] += len(events)
                 made += len(events)
                 if self.nights > 1:
@@ -284,11 +300,36 @@ class _System:
                 write(events)
                 self._write_protected(name, feed, part, events, write, window)
                 self._note_unfinished(book, name, events)
+            if name == "contact":
+                write(self._aftercare(book, known, window))
             if name in book.not_over and window[0] == window[1]:
                 told, book.not_over[name] = activity.now_over(book.not_over[name], window[1])
                 write(told)
             if window[0] == window[1] and len(book.earlier.get(name, [])) > 1:
                 write(self._corrections(book, name, made, rng))
+
+    def _happen(
+        self, part: activity.Known, name: str, window: tuple[int, int], rng: np.random.Generator, first: int, start: int
+    ) -> pa.Table:
+        """A feed's events of some records; stays plan the contacts that follow them."""
+        if name == "observation":
+            own = stream(self.seed, part.provider, "observation", window[1], start)
+            return care_processes.happen(part, window, own, first)
+        events = activity.happen(part, name, window, rng, first)
+        if name == "spell":
+            own = stream(self.seed, part.provider, "aftercare", window[1], start)
+            kind = aftercare.FOLLOWED_BY[part.provider[:2]]
+            planned = self.aftercare.get(kind, aftercare.NOTHING)
+            self.aftercare[kind] = planned.joined(aftercare.plan(part, events, own))
+        return events
+
+    def _aftercare(self, book: _Provider, known: activity.Known, window: tuple[int, int]) -> pa.Table:
+        """Contacts that follow stays; those of trusts that deliver stays later in the night come the night after."""
+        planned = self.aftercare.get(known.provider[:2], aftercare.NOTHING)
+        own = stream(self.seed, known.provider, "after", window[1])
+        events = aftercare.happen(known, planned, window, own, 1 + book.issued["contact"])
+        book.issued["contact"] += len(events)
+        return events
 
     def _write_protected(
         self, name: str, feed: Feed, part: activity.Known, events: pa.Table, write: Any, window: tuple[int, int]
@@ -356,6 +397,20 @@ class _System:
             "replaced_by": pa.array(population.nhs_number[people]).cast(pa.string()),
             "start_date": pa.array(day.astype(np.int32)).cast(pa.date32()),
         })  # fmt: skip
+
+
+def _name_neighbourhoods(out: Path, practices: list[str]) -> None:
+    """Write the neighbourhood teams of the practices that there are: some four that lie beside each other."""
+    teams = {
+        f"Neighbourhood {1 + start // PRACTICES_A_TEAM}": practices[start : start + PRACTICES_A_TEAM]
+        for start in range(0, len(practices), PRACTICES_A_TEAM)
+    }
+    listed = "".join(f"  {team}: [{', '.join(codes)}]\n" for team, codes in teams.items())
+    path = out / "registry.yaml"
+    text, found = re.subn(
+        r"(?m)^neighbourhoods:.*\n(?:[ \t]+.*\n)*", f"neighbourhoods:\n{listed}", path.read_text(encoding="utf-8")
+    )
+    path.write_text(text if found else f"{text}neighbourhoods:\n{listed}", encoding="utf-8")
 
 
 def _copy_configuration(out: Path, first_night: date, nights: int) -> Configuration:

@@ -31,7 +31,7 @@ def test_nine_providers_of_five_settings_and_every_feed(configuration):
     named = {name for _, name, _ in feeds_of(configuration)}
     assert named == {
         "patient", "spell", "attendance", "contact", "referral", "medication", "condition", "care_plan", "service",
-        "carer", "nhs_number_replacement",
+        "carer", "observation", "nhs_number_replacement",
     }  # fmt: skip
 
 
