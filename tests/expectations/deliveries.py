@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from registry_pipeline.config import Configuration, Deployment, Provider
 from registry_pipeline.storage import Home, connect, scan, write_table
-from registry_pipeline.tables import FEEDS, TABLES, Table, raw_columns
+from registry_pipeline.tables import CONSUMER_TABLES, FEEDS, TABLES, Table, raw_columns
 
 NIGHT = date(2026, 4, 1)
 NIGHTS_BEFORE = [40, 41, 40]
@@ -189,7 +189,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def write_made(folder: Path, table: str, values: list[dict[str, Any]], *, without: tuple[str, ...] = ()) -> Path:
     """Write a made table from values as SQL expressions, typed as the dictionary has it."""
-    shape = TABLES[table]
+    shape = CONSUMER_TABLES.get(table) or TABLES[table]
     columns = tuple(c for c in shape.columns if c.name not in without)
     made = Table(shape.name, shape.one_row_per, shape.key, columns)
     selects = [
