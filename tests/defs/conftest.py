@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     """A configuration folder of a hospital and a practice."""
     target = tmp_path / "configuration"
     (target / "providers").mkdir(parents=True)
-    (target / "registry.yaml").write_text("first_night: 2026-04-01\nnightly_report: false\n")
+    (target / "registry.yaml").write_text("first_night: 2026-04-01\nnightly_report: false\nconsumers: []\n")
     (target / "providers" / "rx1.yaml").write_text(HOSPITAL)
     (target / "providers" / "gp1.yaml").write_text(PRACTICE)
     return target

@@ -47,7 +47,7 @@ class Hospital:
         self.configuration = Configuration(
             directory=folder,
             home=folder / "home",
-            deployment=Deployment(threads=1, memory_limit="500MB", nightly_report=False),
+            deployment=Deployment(threads=1, memory_limit="500MB", nightly_report=False, consumers=()),
             providers={"RX9": self.provider},
         )
         self.home = Home(folder / "home")

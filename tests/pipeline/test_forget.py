@@ -145,7 +145,7 @@ class Deliveries:
 
 def described(folder: Path) -> Path:
     (folder / "providers").mkdir(parents=True)
-    (folder / "registry.yaml").write_text("home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\n")
+    (folder / "registry.yaml").write_text("home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\nconsumers: []\n")
     for provider, text in FEEDS.items():
         (folder / "providers" / f"{provider}.yaml").write_text(f"provider: {provider}\n{text}")
     return folder
