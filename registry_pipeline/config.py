@@ -567,6 +567,13 @@ def read_described(file: Path, model: type[_Model]) -> _Model:
         raise BadInput(_explain(file, content, model, problem)) from problem
 
 
+def line_of(file: Path, path: Sequence[str | int]) -> int:
+    """The line of a YAML file, from 1, on which a key or an item of a list stands; of a file that can be read."""
+    from ruamel.yaml import YAML
+
+    return _line(YAML(typ="rt").load(file.read_text(encoding="utf-8")), list(path))
+
+
 def _plain(node: Any) -> Any:
     """Round-trip YAML nodes as ordinary Python values."""
     if isinstance(node, dict):
