@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline import outcomes, release
+from registry_pipeline import consume, outcomes, release
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.storage import Home, connect, load_sql, read_json, scan
@@ -257,6 +257,7 @@ def deployment_status(configuration: Configuration) -> Explained:
     ]
     explained = Explained(headline, [("Feeds", ("feed", *(f"{n}" for n in nights)), rows)])
     explained.add("What readers see", ("purpose", "snapshot", "note"), release.seen_by_purpose(configuration))
+    explained.add("What is made of it", ("table", "purposes", "snapshot"), consume.seen(configuration))
     explained.add(
         "Agreements", ("provider", "agreement", "until", "purposes", "state"), _agreements(configuration, nights)
     )

@@ -79,8 +79,9 @@ class BuiltNight:
 class NightSummary:
     """A whole night: each feed's outcome, what was published, and the time it took.
 
-    `seconds` adds up what each stage took over all providers; two of them run side by side, so that the night by the
-    clock (`wall_seconds`) is shorter than the sum.
+    `risk_model` is the version that was fitted on the way, where that was asked for; `no_risk_model` says why there is
+    none. `seconds` adds up what each stage took over all providers; two of them run side by side, so that the night by
+    the clock (`wall_seconds`) is shorter than the sum.
     """
 
     night: date
@@ -88,6 +89,8 @@ class NightSummary:
     linked: LinkedNight | None = None
     built: BuiltNight | None = None
     is_current: bool = False
+    risk_model: str | None = None
+    no_risk_model: str | None = None
     consumers: list[ConsumerOutcome] = field(default_factory=list)
     outputs: list[PurposeOutcome] = field(default_factory=list)
     report: MadeReport | None = None
@@ -413,6 +416,7 @@ def run_night(
     data_docs: bool = False,
     full: bool = False,
     verify: bool = False,
+    fit_risk: bool = False,
 ) -> NightSummary:
     """A whole night: every provider, then the registry.
 
@@ -423,6 +427,8 @@ def run_night(
         data_docs: also build Great Expectations' Data Docs of the night.
         full: link every record and count term frequencies anew.
         verify: link every record beside what was linked by changes, and compare, before anything is published.
+        fit_risk: also fit a local risk model before risk is scored; a history that is too short for one stops nothing.
+            No usual night does: a model is fitted, looked at and then used (`registry risk fit`).
 
     Raises:
         BadInput: the night has not come, or the configuration names what does not exist.
@@ -447,6 +453,10 @@ def run_night(
         report("publish", summary.built.snapshot_id)
         with _timed(summary.seconds, "publish"):
             summary.is_current = publish_registry(configuration, on, summary.built.snapshot_id)
+        if fit_risk:
+            report("risk", "local model")
+            with _timed(summary.seconds, "risk model"):
+                _fit_risk(configuration, summary)
         if configuration.deployment.consumers:
             with _timed(summary.seconds, "consumers"):
                 summary.consumers = make_consumers(configuration, on, summary.built.snapshot_id, report=report)
@@ -465,6 +475,14 @@ def run_night(
                 validate.build_data_docs(configuration, on)
     summary.wall_seconds = time.perf_counter() - began
     return summary
+
+
+def _fit_risk(configuration: Configuration, summary: NightSummary) -> None:
+    assert summary.built is not None  # noqa: S101  # it is built by now
+    try:
+        summary.risk_model = consume.fit_risk_model(configuration, summary.built.snapshot_id).version
+    except RunFailed as problem:
+        summary.no_risk_model = str(problem)
 
 
 def steps_of_night(configuration: Configuration, *, data_docs: bool = False) -> int:

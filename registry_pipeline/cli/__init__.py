@@ -120,7 +120,8 @@ def demo(
     _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=24, replace=True)
     configuration = load_configuration(made_up, home=home)
     for on in nights_from(FIRST_MADE_UP_NIGHT, nights):
-        summary = _run(configuration, on, data_docs=on == FIRST_MADE_UP_NIGHT)
+        is_first = on == FIRST_MADE_UP_NIGHT
+        summary = _run(configuration, on, data_docs=is_first, fit_risk=is_first)
         _print_summary(summary, configuration)
     evaluation = link.evaluate(configuration, on, made_up / "truth" / "person_record.parquet")
     _say(
@@ -238,12 +239,20 @@ def _night(text: str, option: str = "--night") -> date:
 
 
 def _run(
-    configuration: Configuration, on: date, *, data_docs: bool, full: bool = False, verify: bool = False
+    configuration: Configuration,
+    on: date,
+    *,
+    data_docs: bool,
+    full: bool = False,
+    verify: bool = False,
+    fit_risk: bool = False,
 ) -> NightSummary:
     from registry_pipeline.night import run_night, steps_of_night
 
-    with _progress(steps_of_night(configuration, data_docs=data_docs)) as report:
-        return run_night(configuration, on, report=report, data_docs=data_docs, full=full, verify=verify)
+    with _progress(steps_of_night(configuration, data_docs=data_docs) + int(fit_risk)) as report:
+        return run_night(
+            configuration, on, report=report, data_docs=data_docs, full=full, verify=verify, fit_risk=fit_risk
+        )
 
 
 def _synthesise(out: Path, *, people: int, nights: int, seed: int, history_months: int, replace: bool = False) -> None:
@@ -323,11 +332,19 @@ def _print_summary(summary: NightSummary, configuration: Configuration) -> None:
             f"Snapshot {summary.built.snapshot_id} {published}: {rows.get('patient', 0):,} people from"
             f" {rows.get('patient_record', 0):,} person records."
         )
-    consumers.print_consumers(summary.consumers)
+    _print_consumers(summary)
     _print_outputs(summary)
     seconds = _table("", *summary.seconds, "the night by the clock")
     seconds.add_row(*(f"{s:.1f} s" for s in summary.seconds.values()), f"{summary.wall_seconds:.1f} s")
     _show(seconds)
+
+
+def _print_consumers(summary: NightSummary) -> None:
+    if summary.risk_model:
+        _say(f"Fitted the local risk model {summary.risk_model} (registry risk show).")
+    if summary.no_risk_model:
+        sys.stderr.write(f"No local risk model: {summary.no_risk_model}\n")
+    consumers.print_consumers(summary.consumers)
 
 
 def _print_outputs(summary: NightSummary) -> None:

@@ -64,8 +64,8 @@ def automation(configuration: Configuration) -> dg.Definitions:
                 tags={LANE_TAG: "registry"},
                 selection=ours,
                 description="Link, build, audit and publish the registry with each provider's extract of the night, or"
-                " its last accepted one, then its consumers, its outputs and its report. Run again for a night, it gives"
-                " the same result.",
+                " its last accepted one, then its consumers, its outputs and its report. Run again for a night, it"
+                " gives the same result.",
             ),
         ],
         schedules=[every_night(configuration), at_the_deadline(configuration)],
