@@ -894,19 +894,20 @@ gp_practice              VARCHAR   General medical practice code of registration
 practice_record_id       VARCHAR   The practice's own record of the person (provider:local_id), by which the team opens it
 rank                     INTEGER!  Place in the neighbourhood's list, from 1
 meeting                  INTEGER!  Meeting at which it would be the person's turn, from 1, at the deployment's capacity
+points                   DOUBLE!   What the order rests on: one point is one percentage point of probability of an emergency admission in 12 months; see care/conferences.py
 why                      VARCHAR[]! Why the person is on the list, in plain words
 age                      INTEGER   Age in completed years
 sex                      VARCHAR   M, F or O
 risk_level               VARCHAR   As in risk_stratification
 emergency_admission_probability DOUBLE As in risk_stratification
-probability_before       DOUBLE    The same on the last earlier night within 90 days that has one
+probability_before       DOUBLE    The same on the last earlier night, if that is within 90 days and the model was the same
 risk_change              DOUBLE    Difference of the two
 emergency_admissions_90_days INTEGER Emergency admissions in the last 90 days
 emergency_admissions_12_months INTEGER Emergency admissions in the last 12 months
-open_gaps                INTEGER   Rows of care_gap
-gaps                     VARCHAR[] What is due, in words, longest overdue first
-settings                 VARCHAR[] Settings that saw the person in the last 12 months
-summary                  VARCHAR[] One line a setting: what it did and knows, in plain words without identity
+open_gaps                INTEGER   Rows of care_gap; null where gaps were not made
+gaps                     VARCHAR[] What is due, in words, longest overdue first; null where gaps were not made
+settings                 VARCHAR[]! Settings that saw the person in the last 12 months
+summary                  VARCHAR[]! One line a setting, then one on care plans: what each did in 12 months and knows, in plain words without identity
 care_plan_age_days       INTEGER   Days since the newest care plan in force was last updated
 coordinator_key          VARCHAR   Named care coordinator; null where none or several are named
 last_discussed           DATE      Last case conference at which the person was discussed

@@ -1,0 +1,15 @@
+-- How the summary of a person reads.
+
+-- A number of things in words; null where there is none.
+CREATE OR REPLACE TEMP MACRO conference_count(n, one, many) AS
+    CASE WHEN n = 1 THEN '1 ' || one WHEN n > 1 THEN n || ' ' || many END;
+
+-- A day in words: 3 March 2026.
+CREATE OR REPLACE TEMP MACRO conference_day(day) AS strftime(day, '%-d %B %Y');
+
+-- A probability as a percentage.
+CREATE OR REPLACE TEMP MACRO conference_share(p) AS format('{:.0f}%', 100 * p);
+
+-- What there is of a list of phrases, parted by a sign; null where there is nothing.
+CREATE OR REPLACE TEMP MACRO conference_phrase(parts, sign) AS
+    nullif(array_to_string(list_filter(parts, lambda part: part IS NOT NULL), sign), '');
