@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.outcomes import CheckOutcome
-from registry_pipeline.storage import Home, connect, read_json, scan, snapshot_night, snapshot_order
+from registry_pipeline.storage import SCHEMA_VERSION, Home, connect, read_json, scan, snapshot_night, snapshot_order
 from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE, REGISTRY_TABLES, TABLES, Table
 
 if TYPE_CHECKING:
@@ -92,21 +92,64 @@ READ_TABLES: tuple[str, ...] = tuple(t for t in REGISTRY_TABLES if t not in ("ne
 
 
 def refuse_other_form(snapshot: Path) -> None:
-    """Stop where a snapshot lacks what consumers read: it was made by an older version of this code.
+    """Stop where a snapshot lacks what consumers read: it was made by an older version of this code, or a newer one.
+
+    Every file says in which version of its form its table is (`tables.SCHEMA_VERSIONS`). One of the same major version
+    may hold columns that this version does not know; one of before there were versions is judged by its columns.
 
     Raises:
-        BadInput: a table or column is missing, or of another type.
+        BadInput: a table or column is missing or of another type, or a table's form is of another major version; the
+            sentence names the file.
+        RunFailed: a file cannot be read.
     """
+    import duckdb
+
+    with closing(duckdb.connect(config={"threads": 1})) as connection:
+        for name in READ_TABLES:
+            file = snapshot / f"{name}.parquet"
+            if not file.is_file():
+                raise BadInput(_older(snapshot, f"has no table {name} ({file} is missing)"))
+            _refuse_other_version(snapshot, file, TABLES[name])
+            held, known = _types(connection, f"FROM {scan(file)}"), _known_types(connection, TABLES[name])
+            missing = [column for column in known if column not in held]
+            if missing:
+                raise BadInput(_older(snapshot, f"has no column {missing[0]} in {name} ({file})"))
+            other = [column for column, kind in known.items() if held[column] != kind]
+            if other:
+                kinds = f"as {held[other[0]]}, not as {known[other[0]]}"
+                raise BadInput(_older(snapshot, f"holds the column {other[0]} of {name} {kinds} ({file})"))
+
+
+def _types(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
+    """Columns of a query and their types, as DuckDB writes them."""
+    return {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {query}").fetchall()}
+
+
+def _known_types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    return _types(connection, "SELECT " + ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns))
+
+
+def _refuse_other_version(snapshot: Path, file: Path, table: Table) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for name in READ_TABLES:
-        file = snapshot / f"{name}.parquet"
-        if not file.is_file():
-            raise BadInput(_older(snapshot, f"has no table {name}"))
-        held = set(pq.read_schema(file).names)
-        missing = [column for column in TABLES[name].column_names if column not in held]
-        if missing:
-            raise BadInput(_older(snapshot, f"has no column {missing[0]} in {name}"))
+    try:
+        said = (pq.read_metadata(file).metadata or {}).get(SCHEMA_VERSION.encode())
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise RunFailed(
+            f"{file} cannot be read (truncated or damaged): restore the snapshot {snapshot.name} from a backup, or run"
+            " its night again (registry run)."
+        ) from problem
+    if said is None or table.version is None:
+        return
+    held, known = (int(version.split(".")[0]) for version in (said.decode(), table.version))
+    if held > known:
+        raise BadInput(
+            f"The snapshot {snapshot.name} holds {table.name} in the form {said.decode()}, and this version reads form"
+            f" {known}.x ({file}): it is of a newer form; read it with the version that made it, or a later one."
+        )
+    if held < known:
+        raise BadInput(_older(snapshot, f"holds {table.name} in the form {said.decode()}, not {known}.x ({file})"))
 
 
 def _older(snapshot: Path, lacks: str) -> str:
