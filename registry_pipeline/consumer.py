@@ -40,7 +40,10 @@ MADE_BEFORE: tuple[ConsumerName, ...] = ("risk_stratification", "care_gap", "pat
 """Consumers' tables that later ones may read, as views of the same names; empty where they were not made."""
 
 RISK_BEFORE = "risk_before"
-"""View of the `risk_stratification` of the newest earlier night; empty where there is none."""
+"""View of an earlier night's `risk_stratification`: the newest that is four weeks old, else the oldest there is. From one
+night to the next nobody changes enough to tell; it is empty where there is none of the last 90 days."""
+
+ENOUGH_DAYS_BEFORE, MOST_DAYS_BEFORE = 28, 90
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def name_made_before(
     for name in MADE_BEFORE:
         sources[name] = (CONSUMER_TABLES[name], home.consumer(name, snapshot_id) / f"{name}.parquet")
     risk = CONSUMER_TABLES["risk_stratification"]
-    sources[RISK_BEFORE] = (risk, _newest_before(home, risk.name, night))
+    sources[RISK_BEFORE] = (risk, _some_time_before(home, risk.name, night))
     absent = set()
     for view, (table, file) in sources.items():
         if file is not None and file.is_file():
@@ -201,8 +204,15 @@ def name_made_before(
     return frozenset(absent)
 
 
-def _newest_before(home: Home, table: str, night: date) -> Path | None:
-    """The table that was made of the newest snapshot of an earlier night."""
+def _some_time_before(home: Home, table: str, night: date) -> Path | None:
+    """The table that was made of an earlier night that says most of how people have changed; see `RISK_BEFORE`."""
     made = [folder for folder in (home.root / "consumers" / table).glob("[0-9]*.*/") if not folder.is_symlink()]
-    earlier = [folder for folder in made if snapshot_night(folder) < night]
-    return max(earlier, key=snapshot_order) / f"{table}.parquet" if earlier else None
+    days_ago = {folder: (night - snapshot_night(folder)).days for folder in made if not folder.name.endswith(FORMER)}
+    usable = {folder: days for folder, days in days_ago.items() if 0 < days <= MOST_DAYS_BEFORE}
+    if not usable:
+        return None
+    old_enough = [folder for folder, days in usable.items() if days >= ENOUGH_DAYS_BEFORE]
+    if old_enough:
+        return max(old_enough, key=snapshot_order) / f"{table}.parquet"
+    longest = max(usable.values())
+    return max((f for f, days in usable.items() if days == longest), key=snapshot_order) / f"{table}.parquet"
