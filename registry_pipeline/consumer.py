@@ -40,8 +40,8 @@ MADE_BEFORE: tuple[ConsumerName, ...] = ("risk_stratification", "care_gap", "pat
 """Consumers' tables that later ones may read, as views of the same names; empty where they were not made."""
 
 RISK_BEFORE = "risk_before"
-"""View of an earlier night's `risk_stratification`: the newest that is four weeks old, else the oldest there is. From one
-night to the next nobody changes enough to tell; it is empty where there is none of the last 90 days."""
+"""View of an earlier night's `risk_stratification`: the newest that is four weeks old, else the oldest there is. From
+one night to the next nobody changes enough to tell; it is empty where there is none of the last 90 days."""
 
 ENOUGH_DAYS_BEFORE, MOST_DAYS_BEFORE = 28, 90
 
