@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.outcomes import CheckOutcome
-from registry_pipeline.storage import SCHEMA_VERSION, Home, connect, read_json, scan, snapshot_night, snapshot_order
+from registry_pipeline.storage import (
+    FORMER,
+    SCHEMA_VERSION,
+    Home,
+    connect,
+    read_json,
+    scan,
+    snapshot_night,
+    snapshot_order,
+)
 from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE, REGISTRY_TABLES, TABLES, Table
 
 if TYPE_CHECKING:
