@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def open_registry(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
     """The published registry, for reading: a DuckDB connection with a view per table.
 
-    All views show one snapshot, whatever is published meanwhile. The connection can write no file.
+    All views of the registry show one snapshot, whatever is published meanwhile; so does the view of each table that a
+    consumer made (risk_stratification, care_gap, ...), where it made one. The connection can write no file.
 
         with open_registry() as registry:
             registry.sql("SELECT count(*) FROM patient").show()

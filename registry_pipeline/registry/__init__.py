@@ -46,12 +46,15 @@ from registry_pipeline.storage import (
     write_table,
 )
 from registry_pipeline.tables import (
+    CONSUMER_TABLES,
     EVENT_TABLES,
     FEEDS,
     LINKAGE_ALTERNATIVE,
     MOST_RECORDS_OF_A_NUMBER,
     REGISTRY_TABLES,
+    SCHEMA_VERSIONS,
     TABLES,
+    Table,
 )
 
 if TYPE_CHECKING:
@@ -350,6 +353,7 @@ def build_snapshot(
             "about": {key: value for key, value in about.items() if key != "model_version"},
             **_inputs(configuration, night, shares),
             "rows": rows,
+            "schema_versions": dict(SCHEMA_VERSIONS["registry"]),
             "events_left_out": left_out,
             "sha256": {file.stem: _sha256(file) for file in sorted(folder.glob("*.parquet"))},
             "checks": [check.model_dump(mode="json", exclude_none=True) for check in checks],
@@ -730,11 +734,12 @@ def _named(folder: Path) -> list[Path]:
 
 
 def open_current(home: Home) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection with a view per table of the published registry, for reading.
+    """A DuckDB connection with a view per table of the published registry and of its consumers, for reading.
 
-    The symlink is followed once: a publish in between does not mix two snapshots. The connection reaches the snapshot's
-    files and no others, can write no file, and its configuration is locked; tables that it makes live in its memory.
-    (DuckDB knows no paths that are for reading only; published files are therefore also write-protected.)
+    Symlinks are followed once: a publish in between does not mix two snapshots. What consumers made is of the snapshot
+    that their own readers see, which each view's comment names; a consumer that made nothing has no view. The
+    connection reaches these files and no others, can write no file, and its configuration is locked; tables that it
+    makes live in its memory. (DuckDB knows no paths for reading only; published files are also write-protected.)
 
     Raises:
         RegistryError: nothing is published yet.
@@ -747,16 +752,26 @@ def open_current(home: Home) -> duckdb.DuckDBPyConnection:
         )
     folder = home.current.resolve()
     files = {table: folder / f"{table}.parquet" for table in REGISTRY_TABLES}
+    consumed = {
+        name: link.resolve() / f"{name}.parquet"
+        for name in CONSUMER_TABLES
+        if (link := home.consumer_current(name)).exists()
+    }
     spill = Path(tempfile.gettempdir()) / f"registry-reader-{uuid.uuid4().hex[:8]}"
     connection = duckdb.connect(config={"temp_directory": str(spill)})
     for table, file in files.items():
         # A snapshot of an older version may lack a table that came later.
-        source = _source(table, [file] if file.is_file() else [])
-        connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM {source}')  # noqa: S608  # names from tables.py
-        described = TABLES[table].one_row_per.replace("'", "''")
-        connection.execute(f"COMMENT ON VIEW \"{table}\" IS 'One row per {described}'")
-    allowed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files.values())
+        _name_view(connection, TABLES[table], _source(table, [file] if file.is_file() else []))
+    for name, file in consumed.items():
+        _name_view(connection, CONSUMER_TABLES[name], scan(file), f", of snapshot {file.parent.name}")
+    allowed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in (*files.values(), *consumed.values()))
     connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _name_view(connection: duckdb.DuckDBPyConnection, table: Table, source: str, more: str = "") -> None:
+    connection.execute(f'CREATE VIEW "{table.name}" AS SELECT * FROM {source}')  # noqa: S608  # names from tables.py
+    described = f"One row per {table.one_row_per}{more}".replace("'", "''")
+    connection.execute(f"COMMENT ON VIEW \"{table.name}\" IS '{described}'")

@@ -48,7 +48,7 @@ from registry_pipeline.storage import (
     write_json,
     write_table,
 )
-from registry_pipeline.tables import EVENT_TABLES, OUTPUT_CONSUMER_TABLES, OUTPUT_TABLES, TABLES
+from registry_pipeline.tables import EVENT_TABLES, OUTPUT_CONSUMER_TABLES, OUTPUT_TABLES, SCHEMA_VERSIONS, TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -505,6 +505,7 @@ class _Making:
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "key_fingerprint": self.key.fingerprint,
             "rows": rows,
+            "schema_versions": {table: SCHEMA_VERSIONS["output"][table] for table in rows},
             "sha256": {table: file_digest(folder / f"{table}.parquet") for table in rows},
             "providers": {
                 "covered": [
