@@ -320,6 +320,13 @@ CREATE OR REPLACE MACRO is_before_start(end_time, start_time) AS
 CREATE OR REPLACE MACRO count_of(text) AS
     CASE WHEN try_cast(text AS DOUBLE) BETWEEN 0 AND 2000000000 THEN try_cast(text AS DOUBLE)::INTEGER END;
 
+-- A measured number as written with a decimal point; null where it is none (7,5; <5; a remark), for nothing is guessed,
+-- and where it is greater than anything that is measured.
+CREATE OR REPLACE MACRO number_of(text) AS
+    CASE WHEN regexp_full_match(text, '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?')
+            AND abs(try_cast(ltrim(text, '+') AS DOUBLE)) <= 1e15
+        THEN try_cast(ltrim(text, '+') AS DOUBLE) END;
+
 -- Codes -------------------------------------------------------------------------------------------------------------
 
 -- Sex or administrative gender: M, F, O; null where not known or not specified (0, 9, X, U, I), which is no value.

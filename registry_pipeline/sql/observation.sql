@@ -13,7 +13,7 @@ judged AS (
     SELECT
         *,
         coding_system_of(coding_system, code) AS system_read,
-        try_cast(trim(value) AS DOUBLE) AS value_read,
+        number_of(value) AS value_read,
         event_date_fault(start_date, ($formats::MAP(VARCHAR, VARCHAR))['start_date'], start_read, $night::DATE)
             AS start_fault
     FROM (
@@ -27,14 +27,16 @@ SELECT
     CASE WHEN system_read = 'icd10' THEN nullif(icd10_code(code), '') ELSE code END AS code,
     system_read AS coding_system,
     description,
-    CASE WHEN isfinite(value_read) THEN value_read END AS value,
+    value_read AS value,
     unit,
     is_deleted,
     reasons([
         {'column_name': 'start_date', 'reason': start_fault},
+        {'column_name': 'code', 'reason': CASE WHEN system_read = 'icd10' AND icd10_code(code) = ''
+            THEN 'not_a_code' END},
         {'column_name': 'coding_system', 'reason': CASE WHEN coding_system IS NOT NULL AND system_read IS NULL
             THEN 'not_in_code_list' END},
-        {'column_name': 'value', 'reason': CASE WHEN trim(value) <> '' AND NOT coalesce(isfinite(value_read), false)
+        {'column_name': 'value', 'reason': CASE WHEN value IS NOT NULL AND value_read IS NULL
             THEN 'not_a_number' END}
     ]) AS null_reasons,
     night

@@ -66,12 +66,13 @@ def _event(feed: str) -> dict[str, Any]:
 ROWS: dict[str, dict[str, Any]] = {f"raw_{feed}": _event(feed) for feed in SHAPES if "event_id" in SHAPES[feed].key}
 ROWS["raw_spell"] |= {"diagnoses_have_form": {"diagnoses": "unwell"}, "procedures_have_form": {"procedures": "12"}}
 ROWS["raw_contact"] |= {"duration_minutes_is_plausible": {"duration_minutes": "half an hour"}}
-for _suite in ("raw_condition", "raw_medication"):
+for _suite in ("raw_condition", "raw_medication", "raw_observation"):
     ROWS[_suite] |= {
         "code_or_description_is_filled": {"code": None, "description": " "},
         "code_has_plausible_length": {"code": "1" * 19},
         "description_has_plausible_length": {"description": LONG},
     }
+ROWS["raw_observation"] |= {"value_is_a_number": {"value": "7,5"}, "unit_has_plausible_length": {"unit": LONG}}
 ROWS["raw_service"] |= {"service_type_is_filled": {"service_type": None}}
 ROWS["raw_care_plan"] |= {"plan_type_is_filled": {"plan_type": None}}
 ROWS["raw_carer"] |= {"carer_is_another_person": {"local_id": "L1", "carer_local_id": "L1"}}
@@ -155,6 +156,7 @@ _EVENT = _RECORD | {
     "duration_minutes": "10",
     "start_date": "'2026-03-28'",
     "coding_system": "'icd10'",
+    "value": "53",
 }
 MADE_GOOD: dict[str, dict[str, str]] = {
     "person_record": _RECORD
@@ -220,7 +222,7 @@ MADE_GOOD: dict[str, dict[str, str]] = {
         "first_night": "'2026-04-01'",
     },
 }
-for _table in ("activity", "condition", "care_plan", "care_service", "carer"):
+for _table in ("activity", "condition", "care_plan", "care_service", "carer", "observation"):
     MADE_GOOD[_table] = _EVENT
     MADE_GOOD[f"patient_{_table}"] = _EVENT
 
@@ -357,6 +359,7 @@ MADE_BAD: dict[str, dict[str, str]] = {
     "duration_minutes_is_possible": {"duration_minutes": "-1"},
     "start_date_is_possible": {"start_date": "'1066-10-14'"},
     "coding_system_is_known": {"coding_system": "'opcs'"},
+    "value_is_finite": {"value": "'NaN'"},
     "patient_id_is_known": {"patient_id": _OTHER},
     "patient_id_has_a_record": {"patient_id": _OTHER},
     "records_are_in_order": {"record_id_l": "'RX9:L1'"},

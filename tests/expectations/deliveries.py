@@ -102,6 +102,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "end_date": None,
         "assessment_date": "2026-03-31",
     },
+    "observation": {
+        "start_date": "2026-03-31",
+        "code": "999791000000106",
+        "coding_system": "snomed",
+        "description": "Haemoglobin A1c level",
+        "value": "53.5",
+        "unit": "mmol/mol",
+    },
     "nhs_number_replacement": {"start_date": "2026-03-31"},
 }
 

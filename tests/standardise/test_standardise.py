@@ -235,6 +235,8 @@ def test_spells(run, delivery):
          {"review_date": date(2027, 1, 1), "is_agreed": False}),
         ("service", {"service_type": "Long Term Support: Community", "start_date": "1900-01-01"},
          {"start_date": None, "null_reasons": {"start_date": "placeholder_date"}}),
+        ("observation", {"code": "60621009", "value": "27.5", "unit": "kg/m2", "start_date": "2026-01-02 10:00:00"},
+         {"code": "60621009", "coding_system": "snomed", "value": 27.5, "unit": "kg/m2", "start_date": date(2026, 1, 2)}),
         ("carer", {"carer_local_id": "9", "relationship": "02"}, {"carer_local_id": "9", "relationship": "02"}),
     ],
 )  # fmt: skip
@@ -242,6 +244,56 @@ def test_events_of_every_feed(run, feed, given_row, expected):
     _, (record,) = run([{"event_id": "1", "local_id": "7", **given_row}], feed=feed)
     assert {name: record[name] for name in expected} == expected
     assert record["event_key"] == f"RX1:{feed}:1"
+
+
+A_RESULT = {"event_id": "1", "local_id": "7", "code": "999791000000106", "unit": "mmol/mol"}
+
+
+@pytest.mark.parametrize(
+    ("delivered", "value"),
+    [
+        ("53", 53), (" 7.5 ", 7.5), ("-0.4", -0.4), ("+12", 12), (".5", 0.5), ("5.", 5), ("1.2E3", 1200), ("0", 0),
+        ("7,5", None), ("<5", None), ("> 90", None), ("see letter", None), ("120/80", None), ("5 mmol/L", None),
+        ("1_000", None), ("inf", None), ("NaN", None), ("1e99", None), ("0x1F", None), ("٥", None),
+    ],
+)  # fmt: skip
+def test_a_measured_value_is_a_number_or_says_why_not(run, delivered, value):
+    made, [written] = run([{**A_RESULT, "value": delivered}], feed="observation")
+    assert written["value"] == value
+    assert written["unit"] == "mmol/mol"
+    assert written["null_reasons"] == ({} if value is not None else {"value": "not_a_number"})
+    assert made.null_reasons == ({} if value is not None else {"value: not_a_number": 1})
+
+
+@pytest.mark.parametrize(
+    ("delivered", "expected"),
+    [
+        (
+            {"start_date": "2026-03-28", "code": "401191002", "coding_system": "snomed", "value": "  "},
+            {"code": "401191002", "coding_system": "snomed", "value": None, "null_reasons": {}},
+        ),
+        (
+            {"code": "E11.9", "coding_system": "ICD-10", "value": "1"},
+            {"code": "E119", "coding_system": "icd10", "value": 1.0, "start_date": None, "null_reasons": {}},
+        ),
+        (
+            {"start_date": "31/02/2026", "code": "x", "coding_system": "opcs", "value": "1,000"},
+            {
+                "coding_system": None,
+                "value": None,
+                "null_reasons": {
+                    "start_date": "not_a_date", "coding_system": "not_in_code_list", "value": "not_a_number",
+                },
+            },
+        ),
+        ({"code": "9N0..", "coding_system": "read2"}, {"code": "9N0..", "coding_system": "read2", "unit": None}),
+    ],
+    ids=["a process without a value", "a diagnosis among observations", "everything wrong", "a Read code"],
+)  # fmt: skip
+def test_observations(run, delivered, expected):
+    _, [written] = run([{"event_id": "1", "local_id": "7", **delivered}], feed="observation")
+    assert {name: written[name] for name in expected} == expected
+    assert written["event_key"] == "RX1:observation:1"
 
 
 def test_replacements_of_nhs_numbers(run):
