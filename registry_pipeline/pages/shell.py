@@ -77,8 +77,8 @@ def render(
         heading: of the band at the top.
         subtitle: below it: whose page it is.
         draws: whether it has charts of `content.ChartFigure`, which need 0.9 MB of script.
-        styles: style sheets of the package's templates, after the house's own.
-        scripts: scripts of the package's templates, after the house's own.
+        styles: style sheets of the package's templates or of the house's (`process.css`), after `page.css`.
+        scripts: scripts of the package's templates, after `page.js`.
         **context: what the template shows; text is escaped there. No element may have a `style` attribute: the policy
             does not let it count.
     """
@@ -128,7 +128,10 @@ def environment(package: str) -> Environment:
 
 @cache
 def _text(package: str, name: str) -> str:
-    return resources.files(package).joinpath("templates", name).read_text(encoding="utf-8")
+    """A file of the package's templates, or else of the house's."""
+    own = resources.files(package).joinpath("templates", name)
+    file = own if own.is_file() else resources.files(HOUSE).joinpath("templates", name)
+    return file.read_text(encoding="utf-8")
 
 
 def inline(script: str) -> str:

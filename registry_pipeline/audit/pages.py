@@ -1,0 +1,247 @@
+"""The pages of clinical audit: one for the system, one for each practice, provider and neighbourhood, and an index.
+
+What belongs here: which pages there are, what stands on their first screen, and writing them. What does not: what a page
+says of one measure (`section`), figures (`shown`), and the frame of a page (`pages.shell`).
+
+Each page is one file that opens from disk and needs no other: its charts are drawn when it is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry_pipeline import storage
+from registry_pipeline.audit import section
+from registry_pipeline.audit.measures import Measure
+from registry_pipeline.audit.section import Ground, Told
+from registry_pipeline.audit.shown import PEERS, SYSTEM, Shown, Unit, read
+from registry_pipeline.consumer import Reading
+from registry_pipeline.pages import shell
+
+if TYPE_CHECKING:
+    import duckdb
+
+INDEX, FOLDER = "index.html", "pages"
+
+STYLES = ("process.css", "audit.css")
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """Whoever has a page: what it is called, and where its page lies."""
+
+    unit: Unit
+    name: str
+    kind: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure of the first screen; `tone` is its colour, and never the only thing that tells."""
+
+    name: str
+    value: str
+    tone: str
+    meaning: str
+
+
+def write_pages(
+    connection: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    folder: Path,
+    measures: Sequence[Measure],
+    *,
+    not_made: Mapping[str, str] | None = None,
+) -> tuple[Path, ...]:
+    """Write every page, all or none.
+
+    Args:
+        connection: has the view `audit_measure`, in which nothing hidden is left.
+        reading: what it was made from: the deployment's and its providers' names, the night.
+        folder: the consumer's; pages lie in its folder `pages/`.
+        measures: in the order of the pages.
+        not_made: by measure, why it could not be counted.
+
+    Returns:
+        The files, the index first.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    shown = read(connection)
+    organisations = _organisations(reading, shown)
+    grounds = {each.name: section.lay_ground(each, shown) for each in measures}
+    missing = not_made or {}
+    pages: dict[Path, str] = {}
+    told_by: dict[Unit, list[Told]] = {}
+    for organisation in organisations:
+        told = _tell(organisation.unit, measures, shown, grounds, missing)
+        told_by[organisation.unit] = told
+        pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown)
+    index = {folder / FOLDER / INDEX: _index(reading, organisations, told_by)}
+    files = {**index, **pages}
+    storage.write_texts(files)
+    return tuple(files)
+
+
+def _tell(
+    unit: Unit,
+    measures: Sequence[Measure],
+    shown: Shown,
+    grounds: Mapping[str, Ground],
+    missing: Mapping[str, str],
+) -> list[Told]:
+    """Measures that such an organisation has, in order; those that nobody could count with the reason."""
+    return [
+        section.tell(unit, each, shown, grounds[each.name], missing.get(each.name, ""))
+        for each in measures
+        if unit[0] in each.dimensions
+    ]
+
+
+def _organisations(reading: Reading, shown: Shown) -> list[Organisation]:
+    taken: set[str] = set()
+    return [Organisation(unit, _name(reading, unit), unit[0], _file_name(unit, taken)) for unit in shown.organisations]
+
+
+def _name(reading: Reading, unit: Unit) -> str:
+    dimension, value = unit
+    if unit == SYSTEM:
+        return "Whole system"
+    known = reading.configuration.providers.get(value)
+    if dimension == "provider" and known is not None and known.name:
+        return f"{known.name} ({value})"
+    return f"{dimension.capitalize()} {section.group_name(value) if dimension == 'neighbourhood' else value}"
+
+
+def _file_name(unit: Unit, taken: set[str]) -> str:
+    """A name that every file system takes, and that no other page has, whatever the case of its letters."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", unit[1]).strip("-")[:60] or "unnamed"
+    stem = "system" if unit == SYSTEM else f"{unit[0]}_{plain}"
+    name, n = stem, 1
+    while name.lower() in taken:
+        n += 1
+        name = f"{stem}-{n}"
+    taken.add(name.lower())
+    return f"{name}.html"
+
+
+def _page(
+    reading: Reading,
+    organisation: Organisation,
+    organisations: Sequence[Organisation],
+    told: Sequence[Told],
+    shown: Shown,
+) -> str:
+    is_system = organisation.unit == SYSTEM
+    deployment = reading.configuration.deployment.name
+    return shell.render(
+        "registry_pipeline.audit",
+        "organisation.html",
+        title=f"Clinical audit, {organisation.name}, {deployment}",
+        heading=f"Clinical audit: {organisation.name}",
+        subtitle=deployment,
+        styles=STYLES,
+        reading=reading,
+        months=_months(told, shown, organisation.unit),
+        is_system=is_system,
+        ways=_ways(reading, organisation, organisations),
+        cards=_cards(told, is_system=is_system),
+        concerns=[each for each in told if each.variation.kind == "concern" or each.place_mark == "concern"],
+        improvements=[
+            each for each in told if each.variation.kind == "improvement" or each.place_mark == "improvement"
+        ],
+        told=told,
+        better_words=section.BETTER_WORDS,
+    )
+
+
+def _months(told: Sequence[Told], shown: Shown, unit: Unit) -> str:
+    """From the first month of any measure to the last."""
+    starts = [m.start for each in told for m in shown.of(unit, each.measure.name).months]
+    if not starts:
+        return "none"
+    return f"{section.month_name(min(starts))} to {section.month_name(max(starts))}"
+
+
+def _ways(reading: Reading, organisation: Organisation, organisations: Sequence[Organisation]) -> list[tuple[str, str]]:
+    """Links to the pages around it: the index, the system, a practice's neighbourhood, a neighbourhood's practices."""
+    files = {each.unit: (each.name, each.file) for each in organisations}
+    near: list[Unit] = [] if organisation.unit == SYSTEM else [SYSTEM]
+    for name, practices in reading.configuration.deployment.neighbourhoods.items():
+        if organisation.kind == "practice" and organisation.unit[1] in practices:
+            near.append(("neighbourhood", name))
+        if organisation.unit == ("neighbourhood", name):
+            near += [("practice", practice) for practice in practices]
+    return [("All pages", INDEX), *(files[unit] for unit in near if unit in files)]
+
+
+def _cards(told: Sequence[Told], *, is_system: bool) -> list[Card]:
+    judged = [each for each in told if each.variation.kind in {"concern", "improvement", "change", "common"}]
+    of = f"of {len(judged)} measures with limits, in their newest month"
+    cards = [
+        Card("Concern", str(_having(told, "concern")), "concern", of),
+        Card("Improvement", str(_having(told, "improvement")), "improvement", of),
+    ]
+    if _having(told, "change"):
+        cards.append(Card("Change", str(_having(told, "change")), "change", f"{of}; neither direction is better"))
+    if not is_system:
+        placed = [each for each in told if each.place]
+        far = sum(each.place_mark != "common" for each in placed)
+        cards.append(
+            Card("Unlike its peers", str(far), "far", f"of {len(placed)} measures: beyond the 99.8% limits of the year")
+        )
+    movable = [each for each in told if each.linkage]
+    wider = sum(each.is_linkage_wider for each in movable)
+    meaning = f"of {len(movable)} measures that linkage can move: it leaves them less sure than chance does"
+    return [*cards, Card("Unsure by linkage", str(wider), "linkage", meaning)]
+
+
+def _having(told: Sequence[Told], kind: str) -> int:
+    return sum(each.variation.kind == kind for each in told)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the index."""
+
+    organisation: Organisation
+    concerns: int
+    improvements: int
+    unlike: int
+    shown: int
+
+
+def _index(reading: Reading, organisations: Sequence[Organisation], told_by: Mapping[Unit, Sequence[Told]]) -> str:
+    entries = [
+        Entry(
+            each,
+            _having(told_by[each.unit], "concern"),
+            _having(told_by[each.unit], "improvement"),
+            sum(told.place_mark != "common" for told in told_by[each.unit]),
+            sum(not told.not_made for told in told_by[each.unit]),
+        )
+        for each in organisations
+    ]
+    kinds = [(kind, section.NAMES_OF[kind][1].capitalize()) for kind in ("neighbourhood", "practice", "provider")]
+    deployment = reading.configuration.deployment.name
+    return shell.render(
+        "registry_pipeline.audit",
+        "index.html",
+        title=f"Clinical audit, {deployment}",
+        heading="Clinical audit",
+        subtitle=deployment,
+        styles=STYLES,
+        reading=reading,
+        system=entries[0],
+        kinds=[
+            (kind, title, [entry for entry in entries if entry.organisation.kind == kind])
+            for kind, title in kinds
+            if kind in PEERS
+        ],
+    )

@@ -1,0 +1,449 @@
+"""What a page says of one measure of one organisation: its words, charts and tables.
+
+What belongs here: sentences, and which charts show a measure. What does not: figures (`shown`), marks (`pages.process`,
+`pages.comparison`), and how sections become a page (`pages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from registry_pipeline.audit.funnel import limits
+from registry_pipeline.audit.measures import Measure
+from registry_pipeline.audit.shown import GROUPS, PEERS, SYSTEM, Counted, Series, Shown, Unit
+from registry_pipeline.govern.disclosure import HIDDEN
+from registry_pipeline.pages import comparison, process, words
+from registry_pipeline.pages.comparison import Bar, Dot, Funnel
+from registry_pipeline.pages.content import CellKind
+from registry_pipeline.pages.process import SIGNAL_WORDS, Variation
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+FUNNEL_WORDS: Mapping[str, str] = {
+    "within": "within what chance explains",
+    "above_95": "above the 95% limit, within the 99.8% limit",
+    "below_95": "below the 95% limit, within the 99.8% limit",
+    "above_99_8": "above the 99.8% limit",
+    "below_99_8": "below the 99.8% limit",
+}
+FAR = ("above_99_8", "below_99_8")
+"""Beyond what chance explains: one in twenty lies beyond the 95% limits by chance alone."""
+
+MOST_BARS = 12
+"""Organisations that are told as rows of a chart; more are told as a funnel."""
+
+MOST_TOLD = 8
+"""Organisations named in a sentence."""
+
+NAMES_OF: Mapping[str, tuple[str, str]] = {
+    "practice": ("practice", "practices"),
+    "provider": ("provider", "providers"),
+    "neighbourhood": ("neighbourhood", "neighbourhoods"),
+    "ethnicity": ("ethnic group", "ethnic groups"),
+    "deprivation": ("deprivation group", "deprivation groups"),
+    "system": ("system", "systems"),
+}
+"""One and several of a dimension."""
+
+BETTER_WORDS = {"up": "higher is better", "down": "lower is better", "neither": "neither direction is better"}
+
+NOT_JUDGED = "Not judged by limits"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words: the first column heads its row."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that is drawn already: `drawn` is None where nothing is known, and `description` says so."""
+
+    id: str
+    title: str
+    description: str
+    drawn: Markup | None
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """A measure of one organisation, as the page tells it.
+
+    Attributes:
+        measure: which.
+        variation: what its newest month says.
+        variation_words: the same, or why nothing is said.
+        month, month_value: the newest month and its figure.
+        year, year_value, year_interval: the last whole year.
+        system_value: the system's of the same year; empty on the system's page.
+        place: where it lies among its peers, or empty.
+        place_mark: what that place says: improvement, concern, change or common.
+        linkage: what it moves between as the linkage threshold moves; empty where it does not.
+        is_linkage_wider: whether that range is wider than the interval.
+        small: its run, for a row of a table.
+        charts: of its section.
+        not_made: why there are no figures of it; empty where there are.
+    """
+
+    measure: Measure
+    variation: Variation
+    variation_words: str
+    month: str
+    month_value: str
+    year: str
+    year_value: str
+    year_interval: str
+    system_value: str
+    place: str
+    place_mark: str
+    linkage: str
+    is_linkage_wider: bool
+    small: Markup | None
+    charts: tuple[Chart, ...]
+    not_made: str = ""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What sections of one measure share over all pages: peers' funnels by dimension, drawn once.
+
+    Attributes:
+        told: with the names of dots, for the system's page.
+        untold: without, for those of organisations: much smaller.
+    """
+
+    told: Mapping[str, Funnel | None]
+    untold: Mapping[str, Funnel | None]
+
+
+def kind_of(measure: Measure) -> CellKind:
+    """How the values of a measure read."""
+    return "share" if measure.kind == "share" else "number"
+
+
+def month_name(day: date) -> str:
+    """`March 2026`."""
+    return f"{day:%B %Y}"
+
+
+def year_name(year: Counted) -> str:
+    """`April 2025 to March 2026`."""
+    return f"{month_name(year.start)} to {month_name(year.end)}"
+
+
+def group_name(value: str) -> str:
+    """A group or organisation as people read it."""
+    return value.replace("_", " ")
+
+
+def judged(funnel: str | None, better: str) -> str:
+    """What a place beyond the outer limits says: improvement, concern, change, or common where it is not beyond."""
+    if funnel not in FAR:
+        return "common"
+    if better == "neither":
+        return "change"
+    return "improvement" if (funnel == "above_99_8") == (better == "up") else "concern"
+
+
+def figure(measure: Measure, value: float | None, *, is_hidden: bool = False) -> str:
+    """A value of a measure as words."""
+    return HIDDEN if is_hidden and value is None else words.plain(value, kind_of(measure))
+
+
+def counted(year: Counted | None, measure: Measure) -> str:
+    """The value of a period as words."""
+    return words.NOT_KNOWN if year is None else figure(measure, year.value, is_hidden=year.is_hidden)
+
+
+def interval(year: Counted | None, measure: Measure) -> str:
+    """Its interval as words; empty where there is none."""
+    if year is None or year.value is None:
+        return ""
+    return span(measure, year.low, year.high)
+
+
+def span(measure: Measure, low: float | None, high: float | None) -> str:
+    """`12.1 to 13.4`; empty where an end is not known."""
+    if low is None or high is None:
+        return ""
+    return f"{words.plain(low, kind_of(measure))} to {words.plain(high, kind_of(measure))}"
+
+
+def lay_ground(measure: Measure, shown: Shown) -> Ground:
+    """Draw the funnels of a measure's peers."""
+    told: dict[str, Funnel | None] = {}
+    untold: dict[str, Funnel | None] = {}
+    system = shown.of(SYSTEM, measure.name).year
+    if system is None or system.value is None:
+        return Ground(told, untold)
+    bound = cache(partial(limits, measure, system.value))
+    for dimension in PEERS:
+        peers = shown.among(dimension, measure.name)
+        if dimension != "practice" and len(peers) <= MOST_BARS:
+            continue
+        dots = [dot for name, series in peers if (dot := _dot(name, series.year, measure))]
+        for found, tells in ((told, True), (untold, False)):
+            found[dimension] = comparison.funnel(
+                dots, system.value, bound, kind=kind_of(measure), across=measure.denominator, tells=tells
+            )
+    return Ground(told, untold)
+
+
+def _dot(name: str, year: Counted | None, measure: Measure) -> Dot | None:
+    if year is None or year.value is None or year.denominator is None:
+        return None
+    return Dot(group_name(name), year.denominator, year.value, judged(year.funnel, measure.better))
+
+
+def tell(unit: Unit, measure: Measure, shown: Shown, ground: Ground, not_made: str = "") -> Told:
+    """What a page says of a measure of an organisation."""
+    series = shown.of(unit, measure.name)
+    system = shown.of(SYSTEM, measure.name)
+    year, latest = series.year, series.latest
+    found = process.variation(series.months)
+    of_peers = unit[0] in PEERS and year is not None and year.funnel is not None
+    moves = year is not None and year.has_linkage_range
+    return Told(
+        measure=measure,
+        variation=found,
+        variation_words=_variation_words(found, measure, series),
+        month=month_name(latest[0].start) if latest else "",
+        month_value=figure(measure, latest[0].value, is_hidden=latest[0].is_hidden) if latest else words.NOT_KNOWN,
+        year=year_name(year) if year else "",
+        year_value=counted(year, measure),
+        year_interval=interval(year, measure),
+        system_value="" if unit == SYSTEM else counted(system.year, measure),
+        place=FUNNEL_WORDS.get(year.funnel or "", "") if of_peers and year else "",
+        place_mark=judged(year.funnel if year else None, measure.better),
+        linkage=span(measure, year.linkage_low, year.linkage_high) if moves and year else "",
+        is_linkage_wider=bool(year and year.is_linkage_wider),
+        small=process.small(series.months),
+        charts=tuple(_charts(unit, measure, shown, ground)),
+        not_made=not_made or ("" if series.months or series.years else "No figure of it here in these months."),
+    )
+
+
+def _variation_words(found: Variation, measure: Measure, series: Series) -> str:
+    if measure.is_state and found.kind == "few":
+        return NOT_JUDGED
+    return found.words if series.months else words.NOT_KNOWN
+
+
+def _charts(unit: Unit, measure: Measure, shown: Shown, ground: Ground) -> list[Chart]:
+    series = shown.of(unit, measure.name)
+    found = [_by_month(measure, series), _by_year(unit, measure, shown)]
+    if unit == SYSTEM:
+        found += [_peers(each, measure, shown, ground) for each in PEERS]
+        found += [_groups(each, measure, shown) for each in GROUPS]
+    else:
+        found.append(_peers(unit[0], measure, shown, ground, own=unit[1]))
+    return [chart for chart in found if chart is not None]
+
+
+def _by_month(measure: Measure, series: Series) -> Chart | None:
+    if len(series.months) < 2:
+        return None
+    title = "Month by month" if not measure.is_state else "How things stood at each month's end"
+    return Chart(
+        f"{measure.name}-months", title, _month_words(measure, series),
+        process.chart(series.months, kind=kind_of(measure)), _month_table(measure, series),
+    )  # fmt: skip
+
+
+def _month_words(measure: Measure, series: Series) -> str:
+    known = [month for month in series.months if month.value is not None]
+    if not known:
+        return "No month may be shown: all are small numbers." if _hides(series) else "Nothing is known of any month."
+    last = known[-1]
+    said = f"{month_name(last.start)}: {figure(measure, last.value)}."
+    if measure.is_state:
+        return f"{said} Successive months share most of what they count, so no limits are drawn."
+    if last.centre is None:
+        return f"{said} There are too few months for limits."
+    found = process.variation(series.months)
+    said += f" {found.words}: {found.why}." if found.why else " No signal: what moves it is what always moves it."
+    return f"{said} Mean {figure(measure, last.centre)}, limits {span(measure, last.low, last.high)}."
+
+
+def _hides(series: Series) -> bool:
+    return any(month.is_hidden for month in series.months)
+
+
+def _month_table(measure: Measure, series: Series) -> Table:
+    rows = [
+        (
+            f"{month.start:%b %Y}", figure(measure, month.value, is_hidden=month.is_hidden), interval(of, measure),
+            *_counts(of), _limit_words(measure, month.low, month.high), _signal_words(month.signal, month.signal_is),
+        )
+        for month, of in zip(series.months, series.counted, strict=True)
+    ]  # fmt: skip
+    columns = ("Month", "Value", "95% interval", "Counted", "Of", "Limits", "Signal")
+    return Table(f"{measure.name}-months", f"{measure.title}: months", columns, rows)
+
+
+def _limit_words(measure: Measure, low: float | None, high: float | None) -> str:
+    return span(measure, low, high) or words.NOT_KNOWN
+
+
+def _signal_words(signal: str | None, says: str | None) -> str:
+    return f"{says}: {SIGNAL_WORDS.get(signal, signal)}" if signal and says else ""
+
+
+def _counts(of: Counted | None) -> tuple[str, str]:
+    """Numerator and denominator as words."""
+    if of is None:
+        return words.NOT_KNOWN, words.NOT_KNOWN
+    hidden = [HIDDEN if of.is_hidden and each is None else None for each in (of.numerator, of.denominator)]
+    told = [words.plain(each, "count") for each in (_whole(of.numerator), _whole(of.denominator))]
+    return hidden[0] or told[0], hidden[1] or told[1]
+
+
+def _whole(value: float | None) -> float | None:
+    """Large counts need no tenths: person-years have them."""
+    return round(value) if value is not None and value >= 100 else value
+
+
+def _by_year(unit: Unit, measure: Measure, shown: Shown) -> Chart | None:
+    """The last year beside the one before, the system's, and what linkage leaves open."""
+    series, system = shown.of(unit, measure.name), shown.of(SYSTEM, measure.name)
+    year, before = series.year, series.year_before
+    if year is None:
+        return None
+    bars = [_bar(f"Year to {year.end:%b %Y}", year)]
+    bars += [_bar(f"Year to {before.end:%b %Y}", before)] if before else []
+    bars += [_bar("Whole system", system.year)] if unit != SYSTEM and system.year else []
+    if year.has_linkage_range:
+        bars.append(Bar("As linkage moves", year.value, year.linkage_low, year.linkage_high, mark="change"))
+    drawn = comparison.intervals(bars, None, kind=kind_of(measure))
+    return Chart(f"{measure.name}-year", "The year, and how sure it is", _year_words(measure, year), drawn,
+                 _year_table(measure, series, system if unit != SYSTEM else None))  # fmt: skip
+
+
+def _bar(name: str, year: Counted, mark: str = "common") -> Bar:
+    return Bar(name, year.value, year.low, year.high, year.is_hidden, mark)
+
+
+def _year_words(measure: Measure, year: Counted) -> str:
+    if year.value is None:
+        return "Hidden: a small number." if year.is_hidden else "Nobody and nothing was counted in this year."
+    said = f"{year_name(year)}: {figure(measure, year.value)} ({measure.unit}), 95% interval {interval(year, measure)}."
+    if not year.has_linkage_range:
+        return said
+    said += f" As the linkage threshold moves it lies between {span(measure, year.linkage_low, year.linkage_high)}"
+    return said + (": linkage leaves it less sure than chance does." if year.is_linkage_wider else ".")
+
+
+def _year_table(measure: Measure, series: Series, system: Series | None) -> Table:
+    rows = [(year_name(year), *_year_cells(measure, year)) for year in reversed(series.years)]
+    if system and system.year:
+        rows.append((f"Whole system, {year_name(system.year)}", *_year_cells(measure, system.year)))
+    columns = ("Year", "Value", "95% interval", "Counted", "Of", "As linkage moves")
+    return Table(f"{measure.name}-year", f"{measure.title}: years", columns, rows)
+
+
+def _year_cells(measure: Measure, year: Counted | None) -> tuple[str, ...]:
+    linkage = span(measure, year.linkage_low, year.linkage_high) if year else ""
+    known = interval(year, measure) or words.NOT_KNOWN
+    return counted(year, measure), known, *_counts(year), linkage or words.NOT_KNOWN
+
+
+def _peers(dimension: str, measure: Measure, shown: Shown, ground: Ground, own: str = "") -> Chart | None:
+    """An organisation among those of its kind; on the system's page, all of them."""
+    peers = shown.among(dimension, measure.name)
+    years = [(name, series.year) for name, series in peers if series.year]
+    if len(years) < 2:
+        return None
+    funnel = (ground.untold if own else ground.told).get(dimension)
+    if funnel is not None:
+        of_own = next((_dot(name, year, measure) for name, year in years if name == own), None)
+        drawn: Markup | None = funnel.drawn(of_own)
+    else:
+        bars = [_bar(group_name(name), year, judged(year.funnel, measure.better)) for name, year in years]
+        centre = shown.of(SYSTEM, measure.name).year
+        drawn = comparison.intervals(bars, centre.value if centre else None, kind=kind_of(measure), of="whole system")
+    one, several = NAMES_OF[dimension]
+    title = f"Among {several}" if own else several.capitalize()
+    table = None if own else _peer_table(dimension, measure, years)
+    said = _peer_words(dimension, measure, years, own)
+    if drawn is None:
+        said = f"No {one} may be shown: all are small numbers." if any(y.is_hidden for _, y in years) else said
+    return Chart(f"{measure.name}-{dimension}", title, said, drawn, table)
+
+
+def _peer_words(dimension: str, measure: Measure, years: Sequence[tuple[str, Counted]], own: str) -> str:
+    _, several = NAMES_OF[dimension]
+    known = [(name, year) for name, year in years if year.value is not None]
+    said = []
+    of_own = next((year for name, year in known if name == own), None)
+    if of_own is not None and of_own.funnel:
+        said.append(f"{group_name(own)} lies {FUNNEL_WORDS[of_own.funnel]}.")
+    elif own and of_own is None:
+        said.append(f"{group_name(own)} is not shown: its number is small, or nothing was counted.")
+    if any(year.funnel for _, year in known):
+        above, below = ([name for name, year in known if year.funnel == far] for far in FAR)
+        if above or below:
+            said.append(f"Of {len(known)} {several}, {_listed(above)} above the 99.8% limits, {_listed(below)} below.")
+        else:
+            said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance explains how they differ.")
+    elif known:
+        said.append(_range_words(measure, known))
+    left = len(years) - len(known)
+    return " ".join([*said, f"{left} not shown (small numbers)."] if left else said)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`2 (A81001, A81002) lie`, as far as names can be read."""
+    if not names:
+        return "none lies"
+    told = ", ".join(group_name(name) for name in names[:MOST_TOLD])
+    more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
+    return f"{len(names)} ({told}{more}) {'lie' if len(names) > 1 else 'lies'}"
+
+
+def _range_words(measure: Measure, known: Sequence[tuple[str, Counted]]) -> str:
+    highest = max(known, key=lambda each: each[1].value or 0)
+    lowest = min(known, key=lambda each: each[1].value or 0)
+    return (
+        f"Highest: {group_name(highest[0])}, {figure(measure, highest[1].value)};"
+        f" lowest: {group_name(lowest[0])}, {figure(measure, lowest[1].value)}."
+    )
+
+
+def _peer_table(dimension: str, measure: Measure, years: Sequence[tuple[str, Counted]]) -> Table:
+    one, several = NAMES_OF[dimension]
+    columns: tuple[str, ...] = (one.capitalize(), "Value", "95% interval", "Counted", "Of", "As linkage moves")
+    judges = any(year.funnel for _, year in years)
+    rows = [
+        (group_name(name), *_year_cells(measure, year), *([FUNNEL_WORDS.get(year.funnel or "", "")] if judges else []))
+        for name, year in years
+    ]
+    columns = (*columns, "In the funnel") if judges else columns
+    return Table(f"{measure.name}-{dimension}", f"{measure.title}: {several}", columns, rows)
+
+
+def _groups(dimension: str, measure: Measure, shown: Shown) -> Chart | None:
+    """Groups of people beside each other and the system."""
+    years = [(name, series.year) for name, series in shown.among(dimension, measure.name) if series.year]
+    if not years:
+        return None
+    system = shown.of(SYSTEM, measure.name).year
+    bars = [_bar(group_name(name), year) for name, year in years]
+    centre = system.value if system else None
+    drawn = comparison.intervals(bars, centre, kind=kind_of(measure), of="whole system")
+    known = [(name, year) for name, year in years if year.value is not None]
+    hidden = len(years) - len(known)
+    said = [_range_words(measure, known)] if known else []
+    said += [f"{hidden} not shown (small numbers)."] if hidden else []
+    title = f"By {NAMES_OF[dimension][0]}"
+    return Chart(f"{measure.name}-{dimension}", title, " ".join(said), drawn, _peer_table(dimension, measure, years))
