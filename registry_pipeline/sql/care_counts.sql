@@ -1,0 +1,38 @@
+-- People in each step, and how many of them are done and due. Parameter: $night.
+WITH
+standing AS (
+    SELECT
+        step, count(*) AS people,
+        count(*) FILTER (due_since <= $night::DATE) AS due,
+        count(*) FILTER (due_since > $night::DATE AND last_done IS NOT NULL) AS done,
+        count(*) FILTER (last_done IS NOT NULL) AS ever_done
+    FROM care_standing
+    JOIN care_step USING (step)
+    WHERE care_step.timing <> 'within'
+    GROUP BY step
+),
+discharged AS (
+    -- Discharges whose window has passed.
+    SELECT
+        step,
+        count(DISTINCT patient_id) AS people,
+        count(*) AS discharges,
+        count(*) FILTER (is_contacted) AS done,
+        count(*) FILTER (is_closed AND NOT is_contacted) AS readmitted,
+        count(DISTINCT patient_id) FILTER (NOT is_closed) AS due
+    FROM care_discharge
+    WHERE due_since <= $night::DATE
+    GROUP BY step
+)
+SELECT
+    care_step.step,
+    coalesce(standing.people, discharged.people, 0),
+    coalesce(standing.done, discharged.done, 0),
+    coalesce(standing.due, discharged.due, 0),
+    coalesce(standing.ever_done, discharged.done, 0),
+    discharged.discharges,
+    discharged.readmitted
+FROM care_step
+LEFT JOIN standing USING (step)
+LEFT JOIN discharged USING (step)
+ORDER BY care_step.step;
