@@ -854,9 +854,9 @@ protocol            VARCHAR!  Protocol, by its name
 protocol_version    VARCHAR!  Version of the protocol
 step                VARCHAR!  Step of the protocol, by its name
 title               VARCHAR!  What is due, in words
-due_since           DATE!     First day on which it was due
+due_since           DATE!     First day on which it was due: the day after the interval or window was over; for what was never done, by when the person came in; the night where nobody says when
 days_overdue        INTEGER!  Days from due_since to the night
-last_done           DATE      When it was last done, anywhere; null where it never was
+last_done           DATE      When it was last done, anywhere (what follows a discharge: after it, too late); null where it never was
 last_done_setting   VARCHAR   In which setting
 last_done_provider  VARCHAR   By which provider
 may_be_done_by      VARCHAR[]! Settings that may do it
