@@ -437,6 +437,7 @@ from registry_pipeline.cli import (  # noqa: E402  # they are made of what stand
     override,
     reporting,  # noqa: F401
     resolve,  # noqa: F401
+    risk,
 )
 from registry_pipeline.cli import output as outputs  # noqa: E402  # as above; an output itself is called so here
 
@@ -446,3 +447,4 @@ app.add_typer(objection.app, name="objection")
 app.add_typer(opt_out.app, name="opt-out")
 app.add_typer(outputs.key_app, name="key")
 app.add_typer(journal.app, name="journal")
+app.add_typer(risk.app, name="risk")

@@ -1,0 +1,8 @@
+-- Every coded thing whose meaning the fitted model or a segment uses, with that meaning: made once, since activity has
+-- millions of rows and few of them mean anything here. Parameters: $lists.
+SELECT
+    coded_event.patient_id, coded_event.kind, coded_event.day, coded_event.end_day, coded_event.value,
+    code_meaning.list, code_meaning.item, code_meaning.weight
+FROM coded_event
+JOIN code_meaning USING (coding_system, code)
+WHERE code_meaning.list IN (SELECT unnest($lists::VARCHAR[])) AND coded_event.kind <> 'procedure'
