@@ -1,7 +1,7 @@
 """The pages of clinical audit: one for the system, one for each practice, provider and neighbourhood, and an index.
 
-What belongs here: which pages there are, what stands on their first screen, and writing them. What does not: what a page
-says of one measure (`section`), figures (`shown`), and the frame of a page (`pages.shell`).
+What belongs here: which pages there are, what stands on their first screen, and writing them. What does not: what a
+page says of one measure (`section`), figures (`shown`), and the frame of a page (`pages.shell`).
 
 Each page is one file that opens from disk and needs no other: its charts are drawn when it is made.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from registry_pipeline import storage
 from registry_pipeline.audit import section
 from registry_pipeline.audit.measures import Measure
-from registry_pipeline.audit.section import Ground, Told
+from registry_pipeline.audit.section import Teller, Told
 from registry_pipeline.audit.shown import PEERS, SYSTEM, Shown, Unit, read
 from registry_pipeline.consumer import Reading
 from registry_pipeline.pages import shell
@@ -75,12 +75,12 @@ def write_pages(
     """
     shown = read(connection)
     organisations = _organisations(reading, shown)
-    grounds = {each.name: section.lay_ground(each, shown) for each in measures}
+    tellers = [section.teller(each, shown) for each in measures]
     missing = not_made or {}
     pages: dict[Path, str] = {}
     told_by: dict[Unit, list[Told]] = {}
     for organisation in organisations:
-        told = _tell(organisation.unit, measures, shown, grounds, missing)
+        told = _tell(organisation.unit, tellers, missing)
         told_by[organisation.unit] = told
         pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown)
     index = {folder / FOLDER / INDEX: _index(reading, organisations, told_by)}
@@ -89,18 +89,10 @@ def write_pages(
     return tuple(files)
 
 
-def _tell(
-    unit: Unit,
-    measures: Sequence[Measure],
-    shown: Shown,
-    grounds: Mapping[str, Ground],
-    missing: Mapping[str, str],
-) -> list[Told]:
+def _tell(unit: Unit, tellers: Sequence[Teller], missing: Mapping[str, str]) -> list[Told]:
     """Measures that such an organisation has, in order; those that nobody could count with the reason."""
     return [
-        section.tell(unit, each, shown, grounds[each.name], missing.get(each.name, ""))
-        for each in measures
-        if unit[0] in each.dimensions
+        section.tell(by, unit, missing.get(by.measure.name, "")) for by in tellers if unit[0] in by.measure.dimensions
     ]
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 FUNNEL_WORDS: Mapping[str, str] = {
-    "within": "within what chance explains",
-    "above_95": "above the 95% limit, within the 99.8% limit",
-    "below_95": "below the 95% limit, within the 99.8% limit",
+    "within": "within chance",
+    "above_95": "above the 95% limit",
+    "below_95": "below the 95% limit",
     "above_99_8": "above the 99.8% limit",
     "below_99_8": "below the 99.8% limit",
 }
@@ -115,21 +115,47 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What sections of one measure share over all pages: peers' funnels by dimension, drawn once.
+class Teller:
+    """What all pages need to tell one measure.
 
     Attributes:
-        told: with the names of dots, for the system's page.
-        untold: without, for those of organisations: much smaller.
+        measure: which.
+        shown: all figures.
+        decimals: of its values, so that they compare; None where they are shares, which have their own.
+        told: peers' funnels by dimension, drawn once, with the names of dots: for the system's page.
+        untold: the same without names, for those of organisations: much smaller.
     """
 
+    measure: Measure
+    shown: Shown
+    decimals: int | None
     told: Mapping[str, Funnel | None]
     untold: Mapping[str, Funnel | None]
 
+    @property
+    def kind(self) -> CellKind:
+        """How its values read."""
+        return "share" if self.measure.kind == "share" else "number"
 
-def kind_of(measure: Measure) -> CellKind:
-    """How the values of a measure read."""
-    return "share" if measure.kind == "share" else "number"
+    def value(self, value: float | None, *, is_hidden: bool = False) -> str:
+        """A value as words."""
+        return HIDDEN if is_hidden and value is None else words.plain(value, self.kind, self.decimals)
+
+    def counted(self, year: Counted | None) -> str:
+        """The value of a period as words."""
+        return words.NOT_KNOWN if year is None else self.value(year.value, is_hidden=year.is_hidden)
+
+    def interval(self, year: Counted | None) -> str:
+        """Its interval as words; empty where there is none."""
+        return "" if year is None or year.value is None else self.span(year.low, year.high)
+
+    def span(self, low: float | None, high: float | None) -> str:
+        """`12.1 to 13.4`; empty where an end is not known."""
+        return "" if low is None or high is None else f"{self.value(low)} to {self.value(high)}"
+
+    def system_year(self) -> Counted | None:
+        """The system's last year."""
+        return self.shown.of(SYSTEM, self.measure.name).year
 
 
 def month_name(day: date) -> str:
@@ -156,37 +182,17 @@ def judged(funnel: str | None, better: str) -> str:
     return "improvement" if (funnel == "above_99_8") == (better == "up") else "concern"
 
 
-def figure(measure: Measure, value: float | None, *, is_hidden: bool = False) -> str:
-    """A value of a measure as words."""
-    return HIDDEN if is_hidden and value is None else words.plain(value, kind_of(measure))
-
-
-def counted(year: Counted | None, measure: Measure) -> str:
-    """The value of a period as words."""
-    return words.NOT_KNOWN if year is None else figure(measure, year.value, is_hidden=year.is_hidden)
-
-
-def interval(year: Counted | None, measure: Measure) -> str:
-    """Its interval as words; empty where there is none."""
-    if year is None or year.value is None:
-        return ""
-    return span(measure, year.low, year.high)
-
-
-def span(measure: Measure, low: float | None, high: float | None) -> str:
-    """`12.1 to 13.4`; empty where an end is not known."""
-    if low is None or high is None:
-        return ""
-    return f"{words.plain(low, kind_of(measure))} to {words.plain(high, kind_of(measure))}"
-
-
-def lay_ground(measure: Measure, shown: Shown) -> Ground:
-    """Draw the funnels of a measure's peers."""
+def teller(measure: Measure, shown: Shown) -> Teller:
+    """Make ready to tell a measure: draw the funnels of its peers."""
     told: dict[str, Funnel | None] = {}
     untold: dict[str, Funnel | None] = {}
+    values = [series.year.value for _, series in shown.among("practice", measure.name) if series.year]
     system = shown.of(SYSTEM, measure.name).year
+    known = [value for value in [*values, system.value if system else None] if value is not None]
+    decimals = words.decimals_of([max(known, default=1.0) + 1e-6], "number") if measure.kind != "share" else None
+    made = Teller(measure, shown, decimals, told, untold)
     if system is None or system.value is None:
-        return Ground(told, untold)
+        return made
     bound = cache(partial(limits, measure, system.value))
     for dimension in PEERS:
         peers = shown.among(dimension, measure.name)
@@ -195,9 +201,10 @@ def lay_ground(measure: Measure, shown: Shown) -> Ground:
         dots = [dot for name, series in peers if (dot := _dot(name, series.year, measure))]
         for found, tells in ((told, True), (untold, False)):
             found[dimension] = comparison.funnel(
-                dots, system.value, bound, kind=kind_of(measure), across=measure.denominator, tells=tells
-            )
-    return Ground(told, untold)
+                dots, system.value, bound, reads=made.value, share=made.kind == "share", across=measure.denominator,
+                tells=tells,
+            )  # fmt: skip
+    return made
 
 
 def _dot(name: str, year: Counted | None, measure: Measure) -> Dot | None:
@@ -206,8 +213,15 @@ def _dot(name: str, year: Counted | None, measure: Measure) -> Dot | None:
     return Dot(group_name(name), year.denominator, year.value, judged(year.funnel, measure.better))
 
 
-def tell(unit: Unit, measure: Measure, shown: Shown, ground: Ground, not_made: str = "") -> Told:
-    """What a page says of a measure of an organisation."""
+def tell(by: Teller, unit: Unit, not_made: str = "") -> Told:
+    """What a page says of a measure of an organisation.
+
+    Args:
+        by: of the measure.
+        unit: the organisation, or the system.
+        not_made: why the measure could not be counted at all; empty where it was.
+    """
+    measure, shown = by.measure, by.shown
     series = shown.of(unit, measure.name)
     system = shown.of(SYSTEM, measure.name)
     year, latest = series.year, series.latest
@@ -219,17 +233,17 @@ def tell(unit: Unit, measure: Measure, shown: Shown, ground: Ground, not_made: s
         variation=found,
         variation_words=_variation_words(found, measure, series),
         month=month_name(latest[0].start) if latest else "",
-        month_value=figure(measure, latest[0].value, is_hidden=latest[0].is_hidden) if latest else words.NOT_KNOWN,
+        month_value=by.value(latest[0].value, is_hidden=latest[0].is_hidden) if latest else words.NOT_KNOWN,
         year=year_name(year) if year else "",
-        year_value=counted(year, measure),
-        year_interval=interval(year, measure),
-        system_value="" if unit == SYSTEM else counted(system.year, measure),
+        year_value=by.counted(year),
+        year_interval=by.interval(year),
+        system_value="" if unit == SYSTEM else by.counted(system.year),
         place=FUNNEL_WORDS.get(year.funnel or "", "") if of_peers and year else "",
         place_mark=judged(year.funnel if year else None, measure.better),
-        linkage=span(measure, year.linkage_low, year.linkage_high) if moves and year else "",
+        linkage=by.span(year.linkage_low, year.linkage_high) if moves and year else "",
         is_linkage_wider=bool(year and year.is_linkage_wider),
         small=process.small(series.months),
-        charts=tuple(_charts(unit, measure, shown, ground)),
+        charts=tuple(_charts(by, unit)),
         not_made=not_made or ("" if series.months or series.years else "No figure of it here in these months."),
     )
 
@@ -240,60 +254,60 @@ def _variation_words(found: Variation, measure: Measure, series: Series) -> str:
     return found.words if series.months else words.NOT_KNOWN
 
 
-def _charts(unit: Unit, measure: Measure, shown: Shown, ground: Ground) -> list[Chart]:
-    series = shown.of(unit, measure.name)
-    found = [_by_month(measure, series), _by_year(unit, measure, shown)]
+def _charts(by: Teller, unit: Unit) -> list[Chart]:
+    series = by.shown.of(unit, by.measure.name)
+    found = [_by_month(by, series), _by_year(by, unit)]
     if unit == SYSTEM:
-        found += [_peers(each, measure, shown, ground) for each in PEERS]
-        found += [_groups(each, measure, shown) for each in GROUPS]
+        found += [_peers(by, each) for each in PEERS]
+        found += [_groups(by, each) for each in GROUPS]
     else:
-        found.append(_peers(unit[0], measure, shown, ground, own=unit[1]))
+        found.append(_peers(by, unit[0], own=unit[1]))
     return [chart for chart in found if chart is not None]
 
 
-def _by_month(measure: Measure, series: Series) -> Chart | None:
+def _by_month(by: Teller, series: Series) -> Chart | None:
     if len(series.months) < 2:
         return None
-    title = "Month by month" if not measure.is_state else "How things stood at each month's end"
+    title = "Month by month" if not by.measure.is_state else "How things stood at each month's end"
     return Chart(
-        f"{measure.name}-months", title, _month_words(measure, series),
-        process.chart(series.months, kind=kind_of(measure)), _month_table(measure, series),
+        f"{by.measure.name}-months", title, _month_words(by, series),
+        process.chart(series.months, reads=by.value, share=by.kind == "share"), _month_table(by, series),
     )  # fmt: skip
 
 
-def _month_words(measure: Measure, series: Series) -> str:
+def _month_words(by: Teller, series: Series) -> str:
     known = [month for month in series.months if month.value is not None]
     if not known:
         return "No month may be shown: all are small numbers." if _hides(series) else "Nothing is known of any month."
     last = known[-1]
-    said = f"{month_name(last.start)}: {figure(measure, last.value)}."
-    if measure.is_state:
+    said = f"{month_name(last.start)}: {by.value(last.value)}."
+    if by.measure.is_state:
         return f"{said} Successive months share most of what they count, so no limits are drawn."
     if last.centre is None:
         return f"{said} There are too few months for limits."
     found = process.variation(series.months)
     said += f" {found.words}: {found.why}." if found.why else " No signal: what moves it is what always moves it."
-    return f"{said} Mean {figure(measure, last.centre)}, limits {span(measure, last.low, last.high)}."
+    return f"{said} Mean {by.value(last.centre)}, limits {by.span(last.low, last.high)}."
 
 
 def _hides(series: Series) -> bool:
     return any(month.is_hidden for month in series.months)
 
 
-def _month_table(measure: Measure, series: Series) -> Table:
+def _month_table(by: Teller, series: Series) -> Table:
     rows = [
         (
-            f"{month.start:%b %Y}", figure(measure, month.value, is_hidden=month.is_hidden), interval(of, measure),
-            *_counts(of), _limit_words(measure, month.low, month.high), _signal_words(month.signal, month.signal_is),
+            f"{month.start:%b %Y}", by.value(month.value, is_hidden=month.is_hidden), by.interval(of),
+            *_counts(of), _limit_words(by, month.low, month.high), _signal_words(month.signal, month.signal_is),
         )
         for month, of in zip(series.months, series.counted, strict=True)
     ]  # fmt: skip
     columns = ("Month", "Value", "95% interval", "Counted", "Of", "Limits", "Signal")
-    return Table(f"{measure.name}-months", f"{measure.title}: months", columns, rows)
+    return Table(f"{by.measure.name}-months", f"{by.measure.title}: months", columns, rows)
 
 
-def _limit_words(measure: Measure, low: float | None, high: float | None) -> str:
-    return span(measure, low, high) or words.NOT_KNOWN
+def _limit_words(by: Teller, low: float | None, high: float | None) -> str:
+    return by.span(low, high) or words.NOT_KNOWN
 
 
 def _signal_words(signal: str | None, says: str | None) -> str:
@@ -314,9 +328,9 @@ def _whole(value: float | None) -> float | None:
     return round(value) if value is not None and value >= 100 else value
 
 
-def _by_year(unit: Unit, measure: Measure, shown: Shown) -> Chart | None:
+def _by_year(by: Teller, unit: Unit) -> Chart | None:
     """The last year beside the one before, the system's, and what linkage leaves open."""
-    series, system = shown.of(unit, measure.name), shown.of(SYSTEM, measure.name)
+    series, system = by.shown.of(unit, by.measure.name), by.shown.of(SYSTEM, by.measure.name)
     year, before = series.year, series.year_before
     if year is None:
         return None
@@ -324,64 +338,66 @@ def _by_year(unit: Unit, measure: Measure, shown: Shown) -> Chart | None:
     bars += [_bar(f"Year to {before.end:%b %Y}", before)] if before else []
     bars += [_bar("Whole system", system.year)] if unit != SYSTEM and system.year else []
     if year.has_linkage_range:
-        bars.append(Bar("As linkage moves", year.value, year.linkage_low, year.linkage_high, mark="change"))
-    drawn = comparison.intervals(bars, None, kind=kind_of(measure))
-    return Chart(f"{measure.name}-year", "The year, and how sure it is", _year_words(measure, year), drawn,
-                 _year_table(measure, series, system if unit != SYSTEM else None))  # fmt: skip
+        bars.append(Bar("As linkage moves", year.value, year.linkage_low, year.linkage_high, mark="range"))
+    drawn = comparison.intervals(bars, None, reads=by.value, share=by.kind == "share")
+    return Chart(f"{by.measure.name}-year", "The year, and how sure it is", _year_words(by, year), drawn,
+                 _year_table(by, series, system if unit != SYSTEM else None))  # fmt: skip
 
 
 def _bar(name: str, year: Counted, mark: str = "common") -> Bar:
     return Bar(name, year.value, year.low, year.high, year.is_hidden, mark)
 
 
-def _year_words(measure: Measure, year: Counted) -> str:
+def _year_words(by: Teller, year: Counted) -> str:
     if year.value is None:
         return "Hidden: a small number." if year.is_hidden else "Nobody and nothing was counted in this year."
-    said = f"{year_name(year)}: {figure(measure, year.value)} ({measure.unit}), 95% interval {interval(year, measure)}."
+    said = f"{year_name(year)}: {by.value(year.value)} ({by.measure.unit}), 95% interval {by.interval(year)}."
     if not year.has_linkage_range:
         return said
-    said += f" As the linkage threshold moves it lies between {span(measure, year.linkage_low, year.linkage_high)}"
+    said += f" As the linkage threshold moves it lies from {by.span(year.linkage_low, year.linkage_high)}"
     return said + (": linkage leaves it less sure than chance does." if year.is_linkage_wider else ".")
 
 
-def _year_table(measure: Measure, series: Series, system: Series | None) -> Table:
-    rows = [(year_name(year), *_year_cells(measure, year)) for year in reversed(series.years)]
+def _year_table(by: Teller, series: Series, system: Series | None) -> Table:
+    rows = [(year_name(year), *_year_cells(by, year)) for year in reversed(series.years)]
     if system and system.year:
-        rows.append((f"Whole system, {year_name(system.year)}", *_year_cells(measure, system.year)))
+        rows.append((f"Whole system, {year_name(system.year)}", *_year_cells(by, system.year)))
     columns = ("Year", "Value", "95% interval", "Counted", "Of", "As linkage moves")
-    return Table(f"{measure.name}-year", f"{measure.title}: years", columns, rows)
+    return Table(f"{by.measure.name}-year", f"{by.measure.title}: years", columns, rows)
 
 
-def _year_cells(measure: Measure, year: Counted | None) -> tuple[str, ...]:
-    linkage = span(measure, year.linkage_low, year.linkage_high) if year else ""
-    known = interval(year, measure) or words.NOT_KNOWN
-    return counted(year, measure), known, *_counts(year), linkage or words.NOT_KNOWN
+def _year_cells(by: Teller, year: Counted | None) -> tuple[str, ...]:
+    linkage = by.span(year.linkage_low, year.linkage_high) if year else ""
+    known = by.interval(year) or words.NOT_KNOWN
+    return by.counted(year), known, *_counts(year), linkage or words.NOT_KNOWN
 
 
-def _peers(dimension: str, measure: Measure, shown: Shown, ground: Ground, own: str = "") -> Chart | None:
+def _peers(by: Teller, dimension: str, own: str = "") -> Chart | None:
     """An organisation among those of its kind; on the system's page, all of them."""
-    peers = shown.among(dimension, measure.name)
+    peers = by.shown.among(dimension, by.measure.name)
     years = [(name, series.year) for name, series in peers if series.year]
     if len(years) < 2:
         return None
-    funnel = (ground.untold if own else ground.told).get(dimension)
+    funnel = (by.untold if own else by.told).get(dimension)
     if funnel is not None:
-        of_own = next((_dot(name, year, measure) for name, year in years if name == own), None)
+        of_own = next((_dot(name, year, by.measure) for name, year in years if name == own), None)
         drawn: Markup | None = funnel.drawn(of_own)
     else:
-        bars = [_bar(group_name(name), year, judged(year.funnel, measure.better)) for name, year in years]
-        centre = shown.of(SYSTEM, measure.name).year
-        drawn = comparison.intervals(bars, centre.value if centre else None, kind=kind_of(measure), of="whole system")
+        bars = [_bar(group_name(name), year, judged(year.funnel, by.measure.better)) for name, year in years]
+        centre = by.system_year()
+        drawn = comparison.intervals(
+            bars, centre.value if centre else None, reads=by.value, share=by.kind == "share", of="whole system"
+        )
     one, several = NAMES_OF[dimension]
     title = f"Among {several}" if own else several.capitalize()
-    table = None if own else _peer_table(dimension, measure, years)
-    said = _peer_words(dimension, measure, years, own)
+    table = None if own else _peer_table(by, dimension, years)
+    said = _peer_words(by, dimension, years, own)
     if drawn is None:
         said = f"No {one} may be shown: all are small numbers." if any(y.is_hidden for _, y in years) else said
-    return Chart(f"{measure.name}-{dimension}", title, said, drawn, table)
+    return Chart(f"{by.measure.name}-{dimension}", title, said, drawn, table)
 
 
-def _peer_words(dimension: str, measure: Measure, years: Sequence[tuple[str, Counted]], own: str) -> str:
+def _peer_words(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]], own: str) -> str:
     _, several = NAMES_OF[dimension]
     known = [(name, year) for name, year in years if year.value is not None]
     said = []
@@ -397,7 +413,7 @@ def _peer_words(dimension: str, measure: Measure, years: Sequence[tuple[str, Cou
         else:
             said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance explains how they differ.")
     elif known:
-        said.append(_range_words(measure, known))
+        said.append(_range_words(by, known))
     left = len(years) - len(known)
     return " ".join([*said, f"{left} not shown (small numbers)."] if left else said)
 
@@ -411,39 +427,39 @@ def _listed(names: Sequence[str]) -> str:
     return f"{len(names)} ({told}{more}) {'lie' if len(names) > 1 else 'lies'}"
 
 
-def _range_words(measure: Measure, known: Sequence[tuple[str, Counted]]) -> str:
+def _range_words(by: Teller, known: Sequence[tuple[str, Counted]]) -> str:
     highest = max(known, key=lambda each: each[1].value or 0)
     lowest = min(known, key=lambda each: each[1].value or 0)
     return (
-        f"Highest: {group_name(highest[0])}, {figure(measure, highest[1].value)};"
-        f" lowest: {group_name(lowest[0])}, {figure(measure, lowest[1].value)}."
+        f"Highest: {group_name(highest[0])}, {by.value(highest[1].value)};"
+        f" lowest: {group_name(lowest[0])}, {by.value(lowest[1].value)}."
     )
 
 
-def _peer_table(dimension: str, measure: Measure, years: Sequence[tuple[str, Counted]]) -> Table:
+def _peer_table(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]]) -> Table:
     one, several = NAMES_OF[dimension]
     columns: tuple[str, ...] = (one.capitalize(), "Value", "95% interval", "Counted", "Of", "As linkage moves")
     judges = any(year.funnel for _, year in years)
     rows = [
-        (group_name(name), *_year_cells(measure, year), *([FUNNEL_WORDS.get(year.funnel or "", "")] if judges else []))
+        (group_name(name), *_year_cells(by, year), *([FUNNEL_WORDS.get(year.funnel or "", "")] if judges else []))
         for name, year in years
     ]
     columns = (*columns, "In the funnel") if judges else columns
-    return Table(f"{measure.name}-{dimension}", f"{measure.title}: {several}", columns, rows)
+    return Table(f"{by.measure.name}-{dimension}", f"{by.measure.title}: {several}", columns, rows)
 
 
-def _groups(dimension: str, measure: Measure, shown: Shown) -> Chart | None:
+def _groups(by: Teller, dimension: str) -> Chart | None:
     """Groups of people beside each other and the system."""
-    years = [(name, series.year) for name, series in shown.among(dimension, measure.name) if series.year]
+    years = [(name, series.year) for name, series in by.shown.among(dimension, by.measure.name) if series.year]
     if not years:
         return None
-    system = shown.of(SYSTEM, measure.name).year
+    system = by.system_year()
     bars = [_bar(group_name(name), year) for name, year in years]
     centre = system.value if system else None
-    drawn = comparison.intervals(bars, centre, kind=kind_of(measure), of="whole system")
+    drawn = comparison.intervals(bars, centre, reads=by.value, share=by.kind == "share", of="whole system")
     known = [(name, year) for name, year in years if year.value is not None]
     hidden = len(years) - len(known)
-    said = [_range_words(measure, known)] if known else []
+    said = [_range_words(by, known)] if known else []
     said += [f"{hidden} not shown (small numbers)."] if hidden else []
     title = f"By {NAMES_OF[dimension][0]}"
-    return Chart(f"{measure.name}-{dimension}", title, " ".join(said), drawn, _peer_table(dimension, measure, years))
+    return Chart(f"{by.measure.name}-{dimension}", title, " ".join(said), drawn, _peer_table(by, dimension, years))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from registry_pipeline.govern.disclosure import HIDDEN
 from registry_pipeline.pages import drawing, words
-from registry_pipeline.pages.content import CellKind
 from registry_pipeline.pages.drawing import LETTER, MARKS, TYPE, WIDTH, Scale
 
 if TYPE_CHECKING:
@@ -27,10 +26,13 @@ MOST_NAMED = 14
 """Organisations named in a funnel: of more, the names would hide the dots."""
 
 ROW, LABELS, VALUES = 24, 176, 410
-"""Of a chart of intervals: height of a row, and where its labels end and its values begin."""
+"""Of a chart of intervals: height of a row, where its labels end at most, and where its values begin."""
 
 Limits = tuple[float, float, float, float]
 """Lower and upper limits: 99.8% below, 95% below, 95% above, 99.8% above."""
+
+Reads = Callable[[float | None], str]
+"""A value as words."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Funnel:
     ground: str
     across: Scale
     upright: Scale
-    kind: CellKind
+    reads: Reads
 
     def drawn(self, own: Dot | None = None) -> Markup:
         """The funnel, with one organisation marked and named."""
@@ -77,7 +79,7 @@ class Funnel:
             return drawing.whole([self.ground], HEIGHT)
         x, y = self.across(own.size), self.upright(own.value)
         ring = f'<circle class="own" cx="{x:.1f}" cy="{y:.1f}" r="10"/>'
-        told = drawing.titled(ring + MARKS[own.mark](x, y), f"{own.name}: {words.plain(own.value, self.kind)}")
+        told = drawing.titled(ring + MARKS[own.mark](x, y), f"{own.name}: {self.reads(own.value)}")
         return drawing.whole([self.ground, told, _name(own.name, x, y, apart=14)], HEIGHT)
 
 
@@ -86,7 +88,8 @@ def funnel(
     centre: float,
     limits: Callable[[float], Limits | None],
     *,
-    kind: CellKind,
+    reads: Reads,
+    share: bool,
     across: str,
     tells: bool,
 ) -> Funnel | None:
@@ -96,14 +99,14 @@ def funnel(
         dots: the organisations.
         centre: the system's value.
         limits: of a size; None where they are no function of it: then none are drawn.
-        kind: how values read.
+        reads: a value as words.
+        share: whether values are shares.
         across: what the level axis counts.
         tells: whether each dot says its name where the pointer rests on it, and those beyond a limit are named; else
             they are drawn without names (much smaller).
     """
     if len(dots) < 2:
         return None
-    share = kind == "share"
     x = Scale(0.0, max(max(dot.size for dot in dots) * 1.05, 1e-9), LEFT, RIGHT)
     lines = _limit_lines(dots, limits, x)
     reach = [at for line in lines for _, at in line[len(line) // 5 :]]
@@ -114,8 +117,8 @@ def funnel(
         inside = [(x(size), y(at)) for size, at in line if y.holds(at)]
         parts += [drawing.path(inside, of)] if len(inside) > 1 else []
     parts.append(drawing.line(LEFT, y(centre), RIGHT, y(centre), "centre"))
-    parts += _told(dots, x, y, kind) if tells else [_untold(dots, x, y)]
-    return Funnel("".join(parts), x, y, kind)
+    parts += _told(dots, x, y, reads) if tells else [_untold(dots, x, y)]
+    return Funnel("".join(parts), x, y, reads)
 
 
 def _limit_lines(
@@ -139,11 +142,9 @@ def _untold(dots: Sequence[Dot], x: Scale, y: Scale) -> str:
     return f'<path class="others" d="{"".join(f"M{x(d.size):.0f} {y(d.value):.0f}h0" for d in dots)}"/>'
 
 
-def _told(dots: Sequence[Dot], x: Scale, y: Scale, kind: CellKind) -> list[str]:
+def _told(dots: Sequence[Dot], x: Scale, y: Scale, reads: Reads) -> list[str]:
     ordered = sorted(dots, key=lambda dot: dot.mark != "common")  # what stands out is drawn last
-    shown = [
-        drawing.titled(MARKS[d.mark](x(d.size), y(d.value)), f"{d.name}: {words.plain(d.value, kind)}") for d in ordered
-    ]
+    shown = [drawing.titled(MARKS[d.mark](x(d.size), y(d.value)), f"{d.name}: {reads(d.value)}") for d in ordered]
     return shown + _names([dot for dot in ordered if dot.mark != "common"], x, y)
 
 
@@ -169,27 +170,28 @@ def _name(name: str, x: float, y: float, *, apart: float) -> str:
     return drawing.text(x + apart if fits else x - apart, y + 4, name, "name" if fits else "name end")
 
 
-def intervals(bars: Sequence[Bar], centre: float | None, *, kind: CellKind, of: str = "") -> Markup | None:
+def intervals(bars: Sequence[Bar], centre: float | None, *, reads: Reads, share: bool, of: str = "") -> Markup | None:
     """Values with their intervals, one row each, and the centre that they are compared with; None where none is known.
 
     Args:
         bars: in the order of their rows.
         centre: drawn as an upright rule, called `of`.
-        kind: how values read.
+        reads: a value as words.
+        share: whether values are shares.
         of: what the centre is.
     """
-    share = kind == "share"
     values = [v for b in bars for v in (b.value, b.low, b.high) if v is not None]
     if not any(bar.value is not None for bar in bars):
         return None
-    y = drawing.upright([*values, *([centre] if centre is not None else [])], LABELS + 8, VALUES - 8, share=share)
-    x = Scale(y.low, y.high, LABELS + 8, VALUES - 8)
+    labels = min(LABELS, 8 + LETTER * max(len(bar.name) for bar in bars))
+    y = drawing.upright([*values, *([centre] if centre is not None else [])], labels + 8, VALUES - 8, share=share)
+    x = Scale(y.low, y.high, labels + 8, VALUES - 8)
     top = 20.0 if centre is not None else 6.0
     bottom = top + ROW * len(bars)
     marks = drawing.ticks(x)
     parts = [drawing.line(x(at), top, x(at), bottom, "grid") for at in marks]
     told = drawing.tick_words(marks, share=share)
-    step = 1 if len(marks) * max(len(said) for said in told) * LETTER < VALUES - LABELS - 30 else 2
+    step = 1 if len(marks) * max(len(said) for said in told) * LETTER < VALUES - labels - 30 else 2
     parts += [
         drawing.text(x(at), bottom + 16, said, "middle") for at, said in list(zip(marks, told, strict=True))[::step]
     ]
@@ -197,14 +199,14 @@ def intervals(bars: Sequence[Bar], centre: float | None, *, kind: CellKind, of: 
         parts.append(drawing.line(x(centre), top - 4, x(centre), bottom, "centre"))
         parts.append(drawing.text(x(centre), top - 8, of, "middle quiet"))
     for n, bar in enumerate(bars):
-        parts += _row(bar, x, top + ROW * (n + 0.5), kind)
+        parts += _row(bar, x, top + ROW * (n + 0.5), labels, reads)
     return drawing.whole(parts, bottom + 24)
 
 
-def _row(bar: Bar, x: Scale, y: float, kind: CellKind) -> list[str]:
-    parts = [drawing.text(LABELS, y + 4, bar.name, "end")]
+def _row(bar: Bar, x: Scale, y: float, labels: float, reads: Reads) -> list[str]:
+    parts = [drawing.text(labels, y + 4, bar.name, "end")]
     if bar.value is None:
         return [*parts, drawing.text(VALUES + 2, y + 4, HIDDEN if bar.is_hidden else words.NOT_KNOWN)]
     if bar.low is not None and bar.high is not None:
         parts.append(drawing.line(x(bar.low), y, x(bar.high), y, "between"))
-    return [*parts, MARKS[bar.mark](x(bar.value), y), drawing.text(VALUES + 2, y + 4, words.plain(bar.value, kind))]
+    return [*parts, MARKS[bar.mark](x(bar.value), y), drawing.text(VALUES + 2, y + 4, reads(bar.value))]

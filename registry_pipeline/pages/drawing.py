@@ -140,5 +140,6 @@ MARKS: dict[str, Callable[[float, float], str]] = {
     "improvement": lambda x, y: f'<path class="improvement" d="M{x:.1f} {y - 6:.1f}l6 6-6 6-6-6z"/>',
     "concern": lambda x, y: f'<path class="concern" d="M{x:.1f} {y - 6:.1f}l6 10.5h-12z"/>',
     "change": lambda x, y: f'<path class="change" d="M{x - 4.5:.1f} {y - 4.5:.1f}h9v9h-9z"/>',
+    "range": lambda x, y: f'<path class="range" d="M{x:.1f} {y - 6:.1f}v12"/>',
 }
 """The mark of a figure, by what it says: by form as well as by colour."""

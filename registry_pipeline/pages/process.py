@@ -9,15 +9,14 @@ that is neither, grey for common cause; H or L says to which side. Marks differ 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from registry_pipeline.govern.disclosure import HIDDEN
-from registry_pipeline.pages import drawing, words
-from registry_pipeline.pages.content import CellKind
+from registry_pipeline.pages import drawing
 from registry_pipeline.pages.drawing import MARKS, Scale
 
 if TYPE_CHECKING:
@@ -104,14 +103,14 @@ def variation(months: Sequence[Month]) -> Variation:
     return Variation(last.mark, side, SIGNAL_WORDS.get(last.signal, last.signal))
 
 
-def chart(months: Sequence[Month], *, kind: CellKind) -> Markup | None:
+def chart(months: Sequence[Month], *, reads: Callable[[float | None], str], share: bool) -> Markup | None:
     """The XmR chart of a figure; None where no month of it is known.
 
     Args:
         months: in order; a month that is missing leaves a gap.
-        kind: how the figure reads.
+        reads: a value as words.
+        share: whether the figure is a share.
     """
-    share = kind == "share"
     values = [v for m in months for v in (m.value, m.low, m.high) if v is not None]
     if not any(month.value is not None for month in months):
         return None
@@ -120,7 +119,7 @@ def chart(months: Sequence[Month], *, kind: CellKind) -> Markup | None:
     x = _across(months, LEFT + 10, RIGHT - 6)
     parts = [drawing.grid(y, LEFT, RIGHT, share=share), _month_names(months, x), *_limits(months, x, y)]
     parts += _runs(months, x, y)
-    parts += [_point(month, x, y, kind) for month in months]
+    parts += [_point(month, x, y, reads) for month in months]
     return drawing.whole(parts, HEIGHT)
 
 
@@ -209,12 +208,12 @@ def _month_names(months: Sequence[Month], x: Scale) -> str:
     return "".join(parts)
 
 
-def _point(month: Month, x: Scale, y: Scale, kind: CellKind) -> str:
+def _point(month: Month, x: Scale, y: Scale, reads: Callable[[float | None], str]) -> str:
     told = f"{month.start:%B %Y}: "
     if month.value is None:
         hidden = drawing.text(x(_at(month)), BOTTOM - 4, HIDDEN, "middle quiet")
         return drawing.titled(hidden, f"{told}hidden, a small number") if month.is_hidden else ""
-    told += words.plain(month.value, kind)
+    told += reads(month.value)
     if month.signal:
         told += f", {(month.signal_is or 'signal')}: {SIGNAL_WORDS.get(month.signal, month.signal)}"
     return drawing.titled(MARKS[month.mark](x(_at(month)), y(month.value)), told)

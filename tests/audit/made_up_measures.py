@@ -37,7 +37,9 @@ def month_end(start: date) -> date:
     return (start.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
-def units(practices: Sequence[str], providers: Sequence[str], neighbourhoods: Sequence[str]) -> list[tuple[str, str, float]]:
+def units(
+    practices: Sequence[str], providers: Sequence[str], neighbourhoods: Sequence[str]
+) -> list[tuple[str, str, float]]:
     """Every organisation and group, and how large it is."""
     return [
         ("system", "all", 6000.0),
@@ -72,12 +74,14 @@ def _series(measure: Measure, dimension: str, name: str, size: float, chance: ra
     noise = 0.25 / math.sqrt(size / 40)
     values = [usual * lean * (1 + chance.gauss(0, noise)) for _ in MONTHS]
     months = MONTHS[-1:] if measure.only_latest else MONTHS
-    made = [_row(measure, dimension, name, start, 1, value, size / 12) for start, value in zip(months, values, strict=False)]
+    made = [
+        _row(measure, dimension, name, start, 1, value, size / 12) for start, value in zip(months, values, strict=False)
+    ]
     if not measure.is_state and not measure.only_latest:
-        for row in made:
-            row |= {"centre": usual * lean, "limit_low": usual * lean * (1 - 3 * noise), "limit_high": usual * lean * (1 + 3 * noise)}
-            if not row["limit_low"] <= row["value"] <= row["limit_high"]:
-                row |= _signal(measure, "outside_limits", high=row["value"] > row["centre"])
+        limits = {
+            "centre": usual * lean, "limit_low": usual * lean * (1 - 3 * noise), "limit_high": usual * lean * (1 + 3 * noise),
+        }  # fmt: skip
+        made = [{**row, **limits, **_beyond(measure, row["value"], limits)} for row in made]
     years = [MONTHS[12]] if measure.only_latest else [MONTHS[0], MONTHS[12]]
     for start in years:
         year = _row(measure, dimension, name, start, 12, usual * lean, size)
@@ -104,9 +108,12 @@ def _row(measure: Measure, dimension: str, name: str, start: date, months: int, 
     }  # fmt: skip
 
 
-def _signal(measure: Measure, name: str, *, high: bool) -> Row:
+def _beyond(measure: Measure, value: float, limits: Mapping[str, float]) -> Row:
+    if limits["limit_low"] <= value <= limits["limit_high"]:
+        return {}
+    high = value > limits["centre"]
     says = "change" if measure.better == "neither" else "improvement" if high == (measure.better == "up") else "concern"
-    return {"signal": name, "signal_is": says}
+    return {"signal": "outside_limits", "signal_is": says}
 
 
 def _side(measure: Measure, value: float, centre: float, size: float) -> str:
@@ -143,24 +150,55 @@ def told_in_full() -> list[Row]:
     made = rows()
     admissions = {"measure": "emergency_admissions_65", "dimension": "practice", "value_of_dimension": "A81001"}
     for start in MONTHS[-7:]:
-        made = changed(made, {"value": 251.0, "signal": "shift", "signal_is": "concern"}, **admissions, period_start=start, period_months=1)
+        made = changed(
+            made,
+            {"value": 251.0, "signal": "shift", "signal_is": "concern"},
+            **admissions,
+            period_start=start,
+            period_months=1,
+        )
     for start in MONTHS[:12]:  # counted anew from April 2025 on
-        made = changed(made, {"centre": 190.0, "limit_low": 150.0, "limit_high": 230.0}, **admissions, period_start=start, period_months=1)
+        made = changed(
+            made,
+            {"centre": 190.0, "limit_low": 150.0, "limit_high": 230.0},
+            **admissions,
+            period_start=start,
+            period_months=1,
+        )
     plans = {"measure": "readmission_30_days", "dimension": "practice", "value_of_dimension": "A81001"}
-    made = changed(made, {"value": 0.41, "signal": "outside_limits", "signal_is": "improvement"}, **plans, period_start=MONTHS[-1], period_months=1)
+    made = changed(
+        made,
+        {"value": 0.41, "signal": "outside_limits", "signal_is": "improvement"},
+        **plans,
+        period_start=MONTHS[-1],
+        period_months=1,
+    )
     made = hiding(made, measure="long_stays", dimension="practice", value_of_dimension="A81001")
     made = hiding(made, measure="diabetes_hba1c", dimension="ethnicity", value_of_dimension="Mixed")
     made = hiding(made, **plans, period_start=MONTHS[3], period_months=1)
     far = {"value": 0.98, "funnel": "above_99_8", "interval_low": 0.95, "interval_high": 0.99}
-    made = changed(made, far, measure="care_plan_coverage", dimension="practice", value_of_dimension="A81001", period_months=12)
-    low = {"value": 0.21, "funnel": "below_99_8", "interval_low": 0.18, "interval_high": 0.24, "linkage_low": 0.15, "linkage_high": 0.29}
-    return changed(made, low, measure="coordinator_coverage", dimension="practice", value_of_dimension="A81001", period_months=12)
+    made = changed(
+        made, far, measure="care_plan_coverage", dimension="practice", value_of_dimension="A81001", period_months=12
+    )
+    low = {
+        "value": 0.21,
+        "funnel": "below_99_8",
+        "interval_low": 0.18,
+        "interval_high": 0.24,
+        "linkage_low": 0.15,
+        "linkage_high": 0.29,
+    }
+    return changed(
+        made, low, measure="coordinator_coverage", dimension="practice", value_of_dimension="A81001", period_months=12
+    )
 
 
 def configuration(folder: Path, neighbourhoods: Mapping[str, Sequence[str]] | None = None) -> Configuration:
     """A deployment with two providers, one of them without a name."""
     teams = NEIGHBOURHOODS if neighbourhoods is None else neighbourhoods
-    deployment = Deployment(name="Made-up Integrated Care System", neighbourhoods={k: tuple(v) for k, v in teams.items()})
+    deployment = Deployment(
+        name="Made-up Integrated Care System", neighbourhoods={k: tuple(v) for k, v in teams.items()}
+    )
     provider = Provider.model_validate({
         "provider": "RX1", "name": "St Made-Up's Hospital", "setting": "acute",
         "feeds": {"patient": {"source": {"kind": "csv", "path": "patients.csv"}}},
