@@ -428,7 +428,8 @@ def _say(text: str) -> None:
 
 from registry_pipeline.cli import (  # noqa: E402  # they are made of what stands above
     consumers,
-    evaluate,  # noqa: F401  # its commands name themselves, as those below with the same mark do
+    dictionary,  # noqa: F401  # its commands name themselves, as those below with the same mark do
+    evaluate,  # noqa: F401
     forget,  # noqa: F401
     journal,
     model,
