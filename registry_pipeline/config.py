@@ -557,6 +557,8 @@ def read_described(file: Path, model: type[_Model]) -> _Model:
     except MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         raise BadInput(f"{file}, line {line}: not valid YAML ({problem.problem}).") from problem
+    except ValueError as problem:  # a date that the calendar has not, which the reader makes into one at once
+        raise BadInput(f"{file}, line {_line_of_no_date(file)}: no such date ({problem}).") from problem
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -565,6 +567,17 @@ def read_described(file: Path, model: type[_Model]) -> _Model:
         return model.model_validate(_plain(content))
     except ValidationError as problem:
         raise BadInput(_explain(file, content, model, problem)) from problem
+
+
+def _line_of_no_date(file: Path) -> int:
+    """The first line of a file with a date that the calendar has not; 1 where none is found."""
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for year, month, day in re.findall(r"\b([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})\b", line):
+            try:
+                date(int(year), int(month), int(day))
+            except ValueError:
+                return number
+    return 1
 
 
 def line_of(file: Path, path: Sequence[str | int]) -> int:
