@@ -1,4 +1,4 @@
-"""Control limits for a figure that comes once a night: the XmR chart of "Making Data Count" (NHS England).
+"""Control limits for a figure that comes again and again: the XmR chart of "Making Data Count" (NHS England).
 
 What belongs here: limits and what counts as out of control, as arithmetic. What does not: which figures are watched.
 
@@ -6,6 +6,9 @@ Limits are mean +- 2.66 x the average moving range of the nights before; ranges 
 out once and the average taken again, so that one odd night does not hide the next. Flags as in NHSRplotthedots:
 outside the limits; seven in a row on one side of the mean; seven in a row rising or falling; two of three in the
 outer third.
+
+`limits` and `flag` judge tonight's figure by the nights before it; `chart` judges every point of a series (months of
+clinical audit), with rebasing and the direction of improvement.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 LIMITS = 2.66
 """Average moving ranges from the mean to a limit: three standard deviations of a normal figure."""
@@ -75,3 +79,95 @@ def _outer_third(last: Sequence[float], found: Limits) -> str:
     if len(last) == 3 and ((sum(above) >= 2 and above[-1]) or (sum(below) >= 2 and below[-1])):
         return "two of three nights close to one limit"
     return ""
+
+
+Signal = Literal["outside_limits", "shift", "trend", "two_of_three"]
+"""What chance does not explain, in the order in which a point that shows several is named."""
+
+Meaning = Literal["improvement", "concern", "change"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a chart.
+
+    Attributes:
+        limits: of the points since the last rebasing; None where those are too few.
+        signal: what the point is part of; None where chance explains it.
+        meaning: which way it points: a point on the better side of the mean is an improvement, on the other a concern;
+            where neither side is better, a change.
+    """
+
+    limits: Limits | None
+    signal: Signal | None
+    meaning: Meaning | None
+
+
+def chart(
+    values: Sequence[float],
+    better: Literal["up", "down", "neither"],
+    *,
+    rebase: Sequence[int] = (),
+    fewest: int = FEWEST_NIGHTS,
+) -> list[Point]:
+    """A whole series as NHSRplotthedots draws it (nhs-r-community, ptd_spc_standard and ptd_calculate_point_type).
+
+    Every point since the last rebasing goes into mean and limits, and every point of a run is part of its signal: all
+    seven of a shift or trend; of two in three, those between the near limit (two thirds of the way) and the limit, the
+    three being on one side of the mean. A point on the mean is on no side and ends a run.
+
+    Args:
+        values: in order, none missing.
+        better: the direction of improvement.
+        rebase: places of the points from which on limits are counted anew.
+        fewest: points below which a stretch has no limits.
+    """
+    starts = sorted({0, *(place for place in rebase if 0 < place < len(values))})
+    stretches = [values[start:end] for start, end in pairwise([*starts, len(values)])]
+    return [point for stretch in stretches for point in _stretch(stretch, better, fewest)]
+
+
+def _stretch(values: Sequence[float], better: str, fewest: int) -> list[Point]:
+    found = limits(values) if len(values) >= fewest else None
+    if found is None:
+        return [Point(None, None, None)] * len(values)
+    sides = [(value > found.mean) - (value < found.mean) for value in values]
+    signals = _signals(values, sides, found)
+    return [
+        Point(found, signal, None if signal is None else _meaning(side, better))
+        for signal, side in zip(signals, sides, strict=True)
+    ]
+
+
+def _meaning(side: int, better: str) -> Meaning:
+    if better == "neither":
+        return "change"
+    return "improvement" if side == (1 if better == "up" else -1) else "concern"
+
+
+def _signals(values: Sequence[float], sides: Sequence[int], found: Limits) -> list[Signal | None]:
+    outside = [not found.low <= value <= found.high for value in values]
+    near = 2 / 3 * (found.high - found.mean)
+    close = [abs(v - found.mean) > near and not out for v, out in zip(values, outside, strict=True)]
+    shift = _parts(sides, RUN)
+    steps = [(b > a) - (b < a) for a, b in pairwise(values)]
+    trend = _parts(steps, RUN - 1, wider=1)
+    of_three = [False] * len(values)
+    for start in range(len(values) - 2):
+        three = range(start, start + 3)
+        if sum(close[i] for i in three) >= 2 and abs(sum(sides[i] for i in three)) == 3:
+            for i in three:
+                of_three[i] = of_three[i] or close[i]
+    named: tuple[tuple[Signal, list[bool]], ...] = (
+        ("outside_limits", outside), ("shift", shift), ("trend", trend), ("two_of_three", of_three),
+    )  # fmt: skip
+    return [next((name for name, flags in named if flags[i]), None) for i in range(len(values))]
+
+
+def _parts(signs: Sequence[int], run: int, *, wider: int = 0) -> list[bool]:
+    """Whether each place is part of `run` signs in a row that are alike and not nothing; `wider`: one place more a run."""
+    part = [False] * (len(signs) + wider)
+    for start in range(len(signs) - run + 1):
+        if signs[start] != 0 and len(set(signs[start : start + run])) == 1:
+            part[start : start + run + wider] = [True] * (run + wider)
+    return part

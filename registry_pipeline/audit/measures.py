@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["share", "rate", "mean", "standardised"]
-"""share: people or events of those at risk; rate: events by person-time or days; mean: sum by number; standardised: rate
-directly standardised by age."""
+"""share: people or events of those at risk; rate: events by person-time or days; mean: sum by number; standardised:
+rate directly standardised by age."""
 
 Dimension = Literal["system", "provider", "practice", "neighbourhood", "lsoa", "ethnicity", "deprivation"]
 
@@ -52,8 +52,8 @@ class Measure:
         is_moved_by_linkage: whether a moved linkage threshold can change it.
         dimensions: what it is told by.
         needs: the records it rests on; the months before they begin are not told.
-        is_state: how things stand at the period's end, so that months do not add up to a year, and successive months share
-            most of what they count: such a series has no control limits.
+        is_state: how things stand at the period's end, so that months do not add up to a year, and successive months
+            share most of what they count: such a series has no control limits.
         looks_back_months: earlier months that a month rests on.
         follow_up_days: days after a month that must have passed before it is whole.
         only_latest: only the last month and year: what is kept of earlier ones has been overwritten.
@@ -92,13 +92,13 @@ class Measure:
 STANDARD_POPULATION: tuple[int, ...] = (
     5000, 5500, 5500, 5500, 6000, 6000, 6500, 7000, 7000, 7000, 7000, 6500, 6000, 5500, 5000, 4000, 2500, 1500, 1000,
 )  # fmt: skip
-"""People of the European Standard Population 2013 by five years of age, the last from 90 on (Eurostat 2013; 0 and 1 to 4,
-and 90 to 94 and from 95 on, taken together)."""
+"""People of the European Standard Population 2013 by five years of age, the last from 90 on (Eurostat 2013; 0 and 1 to
+4, and 90 to 94 and from 95 on, taken together)."""
 
 _OWN = "This registry's own definition"
 _EMERGENCY = (
-    "emergency admissions (ADMISSION METHOD 21 to 2D without 2C) of ordinary admissions (patient classification 1 or not"
-    " stated); admissions that continue another hospital's stay (method 2B, or source 49 to 53 or 87) are left out"
+    "emergency admissions (ADMISSION METHOD 21 to 2D without 2C) of ordinary admissions (patient classification 1 or"
+    " not stated); admissions that continue another hospital's stay (method 2B, or source 49 to 53 or 87) are left out"
 )
 _ALIVE_AT_START = "People who were alive on the month's first day"
 
@@ -160,9 +160,10 @@ MEASURES: tuple[Measure, ...] = (
         name="emergency_bed_days_65",
         title="Emergency bed days, aged 65 and over",
         definition=(
-            "Nights in hospital within the period of ordinary emergency stays (ADMISSION METHOD 2, without 2C), whenever"
-            f" they began; a stay that lasts is counted so far. {_ALIVE_AT_START} aged 65 and over, by person-years. The"
-            " interval takes each stay's nights of a month as one event of that many (compound Poisson)."
+            "Nights in hospital within the period of ordinary emergency stays (ADMISSION METHOD 2, without 2C),"
+            f" whenever they began; a stay that lasts is counted so far. {_ALIVE_AT_START} aged 65 and over, by"
+            " person-years. The interval takes each stay's nights of a month as one event of that many (compound"
+            " Poisson)."
         ),
         source=f"{_OWN}; the pilots' measure (Torbay). Standardised to the ESP 2013, ages from 65",
         numerator="Nights in hospital",
@@ -179,10 +180,10 @@ MEASURES: tuple[Measure, ...] = (
         name="preventable_admissions",
         title="Emergency admissions for conditions that good community care prevents",
         definition=(
-            f"Counted are {_EMERGENCY}, whose main diagnosis is in the code list ambulatory_care_sensitive. Everybody of"
-            " known age, by person-years."
+            f"Counted are {_EMERGENCY}, whose main diagnosis is in the code list ambulatory_care_sensitive. Everybody"
+            " of known age, by person-years."
         ),
-        source="After NHS OF 2.3.i and 3a (code list ambulatory_care_sensitive); standardised to the ESP 2013, all ages",
+        source="After NHS OF 2.3.i and 3a (code list ambulatory_care_sensitive); standardised to the ESP 2013",
         numerator="Such admissions that began in the period",
         denominator="Person-years",
         unit="admissions a year per 1,000 people",
@@ -196,8 +197,8 @@ MEASURES: tuple[Measure, ...] = (
         name="length_of_stay",
         title="Mean length of emergency stays",
         definition=(
-            "Ordinary emergency stays that ended in the period (alive or not): nights from admission to discharge. Stays"
-            " that last are not in it."
+            "Ordinary emergency stays that ended in the period (alive or not): nights from admission to discharge."
+            " Stays that last are not in it."
         ),
         source=_OWN,
         numerator="Nights of those stays",
@@ -231,12 +232,12 @@ MEASURES: tuple[Measure, ...] = (
         name="readmission_30_days",
         title="Emergency readmission within 30 days of discharge",
         definition=(
-            "Ordinary stays that ended in the period, followed by another emergency admission of the same person, to any"
-            " hospital, on the day of discharge or one of the 29 days after it. Left out: people who left dead"
+            "Ordinary stays that ended in the period, followed by another emergency admission of the same person, to"
+            " any hospital, on the day of discharge or one of the 29 days after it. Left out: people who left dead"
             " (discharge method 4 or 5) or to another hospital (destination 49 to 53, 84 or 87), day cases and regular"
             " attenders, births and maternity (admission methods 31, 32, 82, 83), and stays with cancer or chemotherapy"
-            " among their diagnoses (C00 to C97, Z51.1). A readmission that continues another hospital's stay (method 2B,"
-            " or source 49 to 53 or 87) is none. The stay's own hospital counts it."
+            " among their diagnoses (C00 to C97, Z51.1). A readmission that continues another hospital's stay (method"
+            " 2B, or source 49 to 53 or 87) is none. The stay's own hospital counts it."
         ),
         source=f"{_OWN}, after the NHS OF's emergency readmissions within 30 days (3b)",
         numerator="Stays followed by an emergency admission within 30 days",
@@ -274,8 +275,8 @@ MEASURES: tuple[Measure, ...] = (
         title="Days from discharge to first contact outside hospital",
         definition=(
             "Ordinary stays that ended in the period, alive and not in another hospital, of people who had an attended"
-            " contact with a general practice, community, mental health or social care provider within 30 days: mean days"
-            " to the first. Those without any within 30 days are not in it."
+            " contact with a general practice, community, mental health or social care provider within 30 days: mean"
+            " days to the first. Those without any within 30 days are not in it."
         ),
         source=_OWN,
         numerator="Days to the first contact",
@@ -294,8 +295,8 @@ MEASURES: tuple[Measure, ...] = (
         title="Contact within 72 hours of discharge from mental health inpatient care",
         definition=(
             "Ordinary stays with a mental health provider that ended in the period, alive and not in another hospital:"
-            " share followed by an attended contact with a mental health provider after the discharge and within 72 hours"
-            " (a contact without a time of day: up to the third day after)."
+            " share followed by an attended contact with a mental health provider after the discharge and within 72"
+            " hours (a contact without a time of day: up to the third day after)."
         ),
         source="After NHS England's 72 hour follow-up standard; details are this registry's own",
         numerator="Discharges followed by a contact within 72 hours",
@@ -313,9 +314,9 @@ MEASURES: tuple[Measure, ...] = (
         name="community_2_days_75",
         title="Community contact within 2 days of an emergency stay, aged 75 and over",
         definition=(
-            "Ordinary emergency stays with an acute provider of people aged 75 and over that ended in the period, alive and"
-            " not in another hospital: share followed by an attended contact with a community provider on the day of"
-            " discharge or one of the two days after."
+            "Ordinary emergency stays with an acute provider of people aged 75 and over that ended in the period,"
+            " alive and not in another hospital: share followed by an attended contact with a community provider on"
+            " the day of discharge or one of the two days after."
         ),
         source=f"{_OWN}, after the two day standard of urgent community response",
         numerator="Discharges followed by a community contact within 2 days",
@@ -350,10 +351,10 @@ MEASURES: tuple[Measure, ...] = (
         name="copd_review",
         title="COPD: annual review within 12 months",
         definition=(
-            "People who are alive and have chronic obstructive pulmonary disease recorded by the period's end: share with a"
-            " review (code list copd_review) within the 12 months up to it, by anybody."
+            "People who are alive and have chronic obstructive pulmonary disease recorded by the period's end: share"
+            " with a review (code list copd_review) within the 12 months up to it, by anybody."
         ),
-        source="After the annual review of the Quality and Outcomes Framework (COPD010); cohort as the registry knows it",
+        source="After the annual review of the Quality and Outcomes Framework (COPD010)",
         numerator="Of those, people reviewed within 12 months",
         denominator="People alive with chronic obstructive pulmonary disease",
         unit="share of people",
@@ -369,8 +370,8 @@ MEASURES: tuple[Measure, ...] = (
         name="care_plan_coverage",
         title="Care plan in force, target cohort",
         definition=(
-            "The pilots' target cohort: people alive at the period's end who have diabetes recorded or are aged 75 and over."
-            " Share with a care plan in force then (made by then, and not ended), in any setting."
+            "The pilots' target cohort: people alive at the period's end who have diabetes recorded or are aged 75"
+            " and over. Share with a care plan in force then (made by then, and not ended), in any setting."
         ),
         source=f"{_OWN}; cohort of the inner north west London pilot (diabetes, or 75 and over)",
         numerator="Of those, people with a care plan in force",
@@ -404,8 +405,8 @@ MEASURES: tuple[Measure, ...] = (
         name="enrolment_diabetes",
         title="Enrolment: diabetes",
         definition=(
-            "Enrolled is who has ever had a care plan made, in any setting, by the period's end, whether it has ended since"
-            " or not. Of people alive with diabetes recorded by then."
+            "Enrolled is who has ever had a care plan made, in any setting, by the period's end, whether it has ended"
+            " since or not. Of people alive with diabetes recorded by then."
         ),
         source=f"{_OWN}: enrolment as a care plan made, as in the pilots",
         numerator="Of those, people for whom a care plan has been made",
@@ -438,8 +439,8 @@ MEASURES: tuple[Measure, ...] = (
         title="Case conferences held",
         definition=(
             "Different days on which a provider recorded that somebody was discussed in a case conference (code list"
-            " case_conference), by month. A practice or neighbourhood counts those in which anybody of its own was discussed."
-            " Meetings are no people: the rule of small numbers does not hide them."
+            " case_conference), by month. A practice or neighbourhood counts those in which anybody of its own was"
+            " discussed. Meetings are no people: the rule of small numbers does not hide them."
         ),
         source=_OWN,
         numerator="Case conferences",
@@ -458,8 +459,8 @@ MEASURES: tuple[Measure, ...] = (
         name="people_discussed",
         title="People discussed in case conferences",
         definition=(
-            "People who were discussed in a case conference (code list case_conference), each once a month, of everybody"
-            " alive, by person-years."
+            "People who were discussed in a case conference (code list case_conference), each once a month, of"
+            " everybody alive, by person-years."
         ),
         source=_OWN,
         numerator="People discussed, counted once a month",
@@ -475,9 +476,9 @@ MEASURES: tuple[Measure, ...] = (
         name="carers_assessed",
         title="Unpaid carers assessed within 12 months",
         definition=(
-            "People with an unpaid carer at the period's end: share whose carer was assessed within the 12 months up to it"
-            " (last assessment of the carer's record, or the code list carers_assessment). Only the last assessment is kept,"
-            " so earlier periods cannot be told."
+            "People with an unpaid carer at the period's end: share whose carer was assessed within the 12 months up"
+            " to it (last assessment of the carer's record, or the code list carers_assessment). Only the last"
+            " assessment is kept, so earlier periods cannot be told."
         ),
         source=f"{_OWN}; assessment under the Care Act 2014, section 10",
         numerator="Of those, people whose carer was assessed within 12 months",

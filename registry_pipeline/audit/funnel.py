@@ -1,0 +1,104 @@
+"""Funnel limits: how far a practice's or provider's value may lie from the system's by chance alone.
+
+What belongs here: limits and which side of them a value lies on. What does not: drawing them (`pages`).
+
+Limits are those of Spiegelhalter (2005, Funnel plots for comparing institutional performance, Statistics in Medicine
+24:1185-1202, appendix A.1): quantiles of the binomial (shares) and of the Poisson distribution (rates), interpolated
+between whole numbers, at 95% (two standard deviations) and 99.8% (three). That practices differ for reasons that are no
+chance (overdispersion) is not modelled: with large numbers many lie outside, which says that they differ and not that
+they are bad.
+
+Standardised rates and means have no limits by size alone: there a value is outside where the system's value lies
+outside the unit's own interval of 95% or 99.8%.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from registry_pipeline.audit.measures import Kind, Measure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Texts = NDArray[np.object_]
+
+TAILS = (0.001, 0.025, 0.975, 0.999)
+"""Cumulative probabilities of the four limits."""
+
+
+def limits(measure: Measure, centre: float, denominator: float) -> tuple[float, float, float, float] | None:
+    """The limits of one unit: low at 99.8%, low at 95%, high at 95%, high at 99.8%, in the measure's unit.
+
+    Args:
+        measure: the measure.
+        centre: the system's value.
+        denominator: the unit's.
+
+    Returns:
+        None for measures whose limits are no function of the denominator, and for one of nothing.
+    """
+    import numpy as np
+
+    if measure.kind not in ("share", "rate") or denominator <= 0:
+        return None
+    low_998, low_95, high_95, high_998 = (
+        float(each[0]) for each in _limits(measure.kind, np.array([centre / measure.per]), np.array([denominator]))
+    )
+    return low_998 * measure.per, low_95 * measure.per, high_95 * measure.per, high_998 * measure.per
+
+
+def _limits(kind: Kind, centre: Floats, denominator: Floats) -> list[Floats]:
+    """The four limits as shares of the denominator."""
+    import numpy as np
+    from scipy import stats  # type: ignore[import-untyped]  # it ships no types
+
+    found = []
+    for tail in TAILS:
+        if kind == "share":
+            size, share = np.maximum(np.round(denominator), 1), np.clip(centre, 0, 1)
+            count = stats.binom.ppf(tail, size, share)
+            here, before = stats.binom.cdf(count, size, share), stats.binom.cdf(count - 1, size, share)
+        else:
+            expected = np.maximum(centre * denominator, 0)
+            count = stats.poisson.ppf(tail, expected)
+            here, before = stats.poisson.cdf(count, expected), stats.poisson.cdf(count - 1, expected)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(here > before, (here - tail) / (here - before), 0.0)
+        found.append(np.clip((count - part) / denominator, 0.0, 1.0 if kind == "share" else None))
+    return found
+
+
+def sides(kind: Kind, value: Floats, centre: Floats, denominator: Floats) -> Texts:
+    """Where values of shares or rates lie: within, above_95, above_99_8, below_95 or below_99_8.
+
+    Args:
+        kind: share or rate.
+        value: the units', as shares of the denominator.
+        centre: the system's, likewise.
+        denominator: the units'.
+    """
+    low_998, low_95, high_95, high_998 = _limits(kind, centre, denominator)
+    return _named(value < low_998, value < low_95, value > high_95, value > high_998)
+
+
+def sides_by_interval(
+    centre: Floats, interval_95: tuple[Floats, Floats], interval_99_8: tuple[Floats, Floats]
+) -> Texts:
+    """The same for values with intervals of their own: where the system's value lies outside of them."""
+    return _named(
+        interval_99_8[1] < centre, interval_95[1] < centre, interval_95[0] > centre, interval_99_8[0] > centre
+    )
+
+
+def _named(
+    below_998: NDArray[np.bool_], below_95: NDArray[np.bool_], above_95: NDArray[np.bool_], above_998: NDArray[np.bool_]
+) -> Texts:
+    import numpy as np
+
+    chosen = np.select(
+        [above_998, below_998, above_95, below_95], ["above_99_8", "below_99_8", "above_95", "below_95"], "within"
+    )
+    return chosen.astype(object)
