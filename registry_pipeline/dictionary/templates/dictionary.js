@@ -9,7 +9,7 @@
   const tables = [...document.querySelectorAll("section.entry")].map((section) => ({
     section,
     link: document.querySelector(`nav a[href="#${section.id}"]`).parentElement,
-    name: plain(section.querySelector("h3")) + " " + plain(section.querySelector("dl")),
+    name: `${plain(section.querySelector("h3"))} ${plain(section.querySelector("dd"))}`, // and what a row is
     rows: [...section.querySelectorAll("tbody tr")].map((row) => ({ row, text: plain(row) })),
   }));
   const lists = [...document.querySelectorAll("section.list, #clinical tbody tr")].map((part) => ({ part, text: plain(part) }));
@@ -20,17 +20,17 @@
   const show = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     const holds = (text) => words.every((word) => text.includes(word));
+    const touches = (text) => words.some((word) => text.includes(word));
     let columns = 0;
     let shown = 0;
     for (const { section, link, name, rows } of tables) {
-      // A table that is itself meant shows all of its columns; else those that are meant, of a table or by name.
+      // A table that is itself meant shows all of its columns; else those that are meant ("patient sex" is one column).
       const whole = words.length === 0 || holds(name);
       let kept = 0;
       for (const { row, text } of rows) {
-        row.hidden = !(whole || words.every((word) => text.includes(word) || name.includes(word)));
+        row.hidden = !whole && !(touches(text) && holds(`${name} ${text}`));
         kept += row.hidden ? 0 : 1;
       }
-      if (!whole && !rows.some(({ row, text }) => !row.hidden && words.some((word) => text.includes(word)))) kept = 0;
       section.hidden = kept === 0;
       link.hidden = kept === 0;
       columns += kept;
@@ -53,10 +53,10 @@
   field.addEventListener("input", show);
   // Who follows a link to what is hidden wants to see it.
   window.addEventListener("hashchange", () => {
-    if (document.querySelector(`${CSS.escape(location.hash.slice(1)) ? "#" + CSS.escape(location.hash.slice(1)) : "body"}`)?.closest("[hidden]")) {
-      field.value = "";
-      show();
-      document.getElementById(location.hash.slice(1)).scrollIntoView();
-    }
+    const meant = document.getElementById(location.hash.slice(1));
+    if (!meant?.closest("[hidden]")) return;
+    field.value = "";
+    show();
+    meant.scrollIntoView();
   });
 })();
