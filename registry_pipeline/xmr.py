@@ -165,7 +165,7 @@ def _signals(values: Sequence[float], sides: Sequence[int], found: Limits) -> li
 
 
 def _parts(signs: Sequence[int], run: int, *, wider: int = 0) -> list[bool]:
-    """Whether each place is part of `run` signs in a row that are alike and not nothing; `wider`: one place more a run."""
+    """Whether each place is part of `run` signs in a row that are alike and not nothing (`wider`: one place more)."""
     part = [False] * (len(signs) + wider)
     for start in range(len(signs) - run + 1):
         if signs[start] != 0 and len(set(signs[start : start + run])) == 1:

@@ -203,6 +203,35 @@ def _groups_of_periods(rows: _Rows, counted: Counted) -> hiding.Lines:
     """The groups of each dimension in a period under the system; practices under their neighbourhood, where told."""
     import numpy as np
 
+    system = rows.dimensions.index("system") if "system" in rows.dimensions else -1
+    everybody = rows.values.index("all") if "all" in rows.values else -1
+    upper, upper_value = np.full(rows.size, system), np.full(rows.size, everybody)
+    if "neighbourhood" in rows.dimensions and "practice" in rows.dimensions:
+        place = {value: i for i, value in enumerate(rows.values)}
+        above = np.array([
+            place.get(counted.neighbourhood_of.get(value, "none named"), everybody) for value in rows.values
+        ])  # fmt: skip
+        practices = rows.is_told_by("practice")
+        upper[practices] = rows.dimensions.index("neighbourhood")
+        upper_value[practices] = above[rows.value[practices]]
+    # What each row is called in terms of (measure, period, dimension, value), and what its total is.
+    own = _numbered(
+        np.concatenate([rows.measure, rows.measure]), np.concatenate([rows.months, rows.months]),
+        np.concatenate([rows.start, rows.start]), np.concatenate([rows.dimension, upper]),
+        np.concatenate([rows.value, upper_value]),
+    )  # fmt: skip
+    names, totals = own[: rows.size], own[rows.size :]
+    row_of = np.full(int(own.max(initial=0)) + 1, hiding.NO_LINE)
+    row_of[names] = np.arange(rows.size)
+    below = rows.dimension != system
+    line = _numbered(totals, rows.dimension)
+    return hiding.Lines(np.where(below, line, hiding.NO_LINE), np.where(below, row_of[totals], hiding.NO_LINE))
+
+
+def _tell(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str, Floats]) -> None:
+    """Numerator, denominator, value and interval."""
+    import numpy as np
+
     # Person-years are rounded as the person-months that they were counted in.
     scale = 12.0 if measure.kind == "standardised" or measure.name == "people_discussed" else 1.0
     exact = not measure.counts_people
