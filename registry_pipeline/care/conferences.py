@@ -72,6 +72,9 @@ POINTS_OF_GAP, POINTS_OF_SEAMLESSNESS_GAP, MOST_GAP_POINTS = 1.0, 5.0, 10.0
 """Of each step that is due; of each that fell between two settings, which is what a conference of all settings can
 mend; and of all gaps of a person: a recall system finds overdue checks, a meeting is not for counting them."""
 
+REASONS_SHOWN = 3
+"""Of what raises somebody's probability, how much is told beside it: a line, not a list."""
+
 CONFERENCE_LIST = "case_conference"
 """Code list of observations that say that somebody was discussed."""
 
@@ -92,11 +95,14 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
 MORE_CONDITIONS = "cambridge_multimorbidity"
 """Code list whose items name every other long-term condition."""
 
-SAME_CONDITION = frozenset({
-    "dementia", "cancer", "learning_disability", "heart_failure", "copd", "diabetes", "psychosis_bipolar", "psychosis",
-    "schizophrenia_bipolar",
-})  # fmt: skip
-"""Its items that a list above names already."""
+PLAIN_NAMES = {
+    "anorexia_bulimia": "anorexia or bulimia", "anxiety_depression": "anxiety or depression", "copd": "COPD",
+    "eczema_psoriasis": "eczema or psoriasis", "parkinsons_disease": "Parkinson's disease",
+    "prostate_disorders": "prostate disorder", "psychosis_bipolar": "severe mental illness",
+    "stroke_tia": "stroke or TIA", "thyroid_disorders": "thyroid disorder",
+    "connective_tissue_disorders": "connective tissue disorder",
+}  # fmt: skip
+"""Names of its items that do not read well, or that a list above gives already; others are named as they are."""
 
 
 def list_conferences(reading: Reading, folder: Path) -> Made:
@@ -125,7 +131,7 @@ def list_conferences(reading: Reading, folder: Path) -> Made:
     connection.execute(load_sql("conference_macros"))
     path = folder / f"{TABLE.name}.parquet"
     ordered = f"FROM ({load_sql('conference_table')}) ORDER BY neighbourhood, rank"
-    rows = write_table(connection, ordered, TABLE, path, night)
+    rows = write_table(connection, ordered, TABLE, path, {**night, "reasons_shown": REASONS_SHOWN})
     teamless, missing = _teamless(connection), _missing(reading)
     pages = write_pages(reading, path, folder / "pages", _by_team(connection), missing=missing, teamless=teamless)
     about = {
@@ -149,12 +155,11 @@ RULE = (
 
 def _name_meanings(reading: Reading) -> Mapping[str, codes.CodeList]:
     """Name what codes mean, and the plain names of conditions (TEMP TABLE `conference_condition`)."""
-    more = [MORE_CONDITIONS] if MORE_CONDITIONS in codes.names(reading.configuration) else []
-    wanted = (CONFERENCE_LIST, *more, *(name for name, _ in CONDITIONS))
+    wanted = (CONFERENCE_LIST, MORE_CONDITIONS, *(name for name, _ in CONDITIONS))
     used = codes.name_meanings(reading.connection, reading.configuration, wanted)
     named: list[tuple[str, str | None, str]] = [(name, None, words) for name, words in CONDITIONS]
-    others = [item for name in more for item in used[name].items if item not in SAME_CONDITION]
-    named += [(MORE_CONDITIONS, item, item.replace("_", " ")) for item in others]
+    items = used[MORE_CONDITIONS].items
+    named += [(MORE_CONDITIONS, item, PLAIN_NAMES.get(item, item.replace("_", " "))) for item in items]
     reading.connection.execute(
         "CREATE OR REPLACE TEMP TABLE conference_condition AS"
         " SELECT unnest($list::VARCHAR[]) AS list, unnest($item::VARCHAR[]) AS item, unnest($word::VARCHAR[]) AS word,"

@@ -45,7 +45,7 @@ known AS (
     SELECT
         patient.patient_id, gp_practice, patient.sex, date_sub('year', patient.birth_date, $night::DATE) AS age,
         team.neighbourhood, team_practice.record_id AS practice_record_id,
-        risk.risk_level, risk.emergency_admission_probability AS probability,
+        risk.risk_level, risk.emergency_admission_probability AS probability, risk.reasons AS risk_reasons,
         CASE
             WHEN risk.emergency_admission_probability IS NOT NULL THEN NULL
             WHEN

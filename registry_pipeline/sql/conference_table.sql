@@ -1,6 +1,7 @@
 -- The list: who is discussed, why, and what every setting did and knows. Over `conference_listed`, and `conference_involved`
 -- (their rows of patient_care_team). Words of code lists and of national lists only: what a provider wrote as text may
--- hold anything. Parameter: $night.
+-- hold anything.
+-- Parameters: $night, $reasons_shown.
 WITH
 setting_word(setting, word, place) AS (
     VALUES ('gp', 'General practice', 1), ('acute', 'Hospital', 2), ('mental_health', 'Mental health', 3),
@@ -89,14 +90,19 @@ diagnosed AS (
     )
 ),
 knows AS (
-    SELECT patient_id, setting, list(word ORDER BY place) AS conditions
+    SELECT
+        patient_id, setting,
+        list(word ORDER BY place) FILTER (word <> 'frailty' OR NOT has_severe_frailty) AS conditions
     FROM (
-        SELECT patient_id, setting, word, min(place) AS place
-        FROM diagnosed
-        JOIN code_meaning USING (coding_system, code)
-        JOIN conference_condition ON conference_condition.list = code_meaning.list
-            AND conference_condition.item IS NOT DISTINCT FROM if(conference_condition.item IS NULL, NULL, code_meaning.item)
-        GROUP BY patient_id, setting, word
+        SELECT *, bool_or(word = 'severe frailty') OVER (PARTITION BY patient_id, setting) AS has_severe_frailty
+        FROM (
+            SELECT patient_id, setting, word, min(place) AS place
+            FROM diagnosed
+            JOIN code_meaning USING (coding_system, code)
+            JOIN conference_condition AS named ON
+                named.list = code_meaning.list AND coalesce(named.item = code_meaning.item, named.item IS NULL)
+            GROUP BY patient_id, setting, word
+        )
     )
     GROUP BY patient_id, setting
 ),
@@ -185,16 +191,17 @@ SELECT
     listed.open_gaps, listed.last_discussed,
     list_filter([
         CASE
-            WHEN is_at_risk AND probability IS NOT NULL
-                THEN 'Risk of an emergency admission in 12 months: ' || conference_share(probability)
+            WHEN (is_at_risk OR has_risen) AND probability IS NOT NULL
+                THEN 'Risk of an emergency admission in 12 months ' || conference_share(probability)
                     || coalesce(' (' || replace(risk_level, '_', ' ') || ')', '')
+                    || if(
+                        has_risen,
+                        ', up from ' || conference_share(probability_before) || ' on ' || conference_day(night_before), ''
+                    )
+                    || coalesce(': ' || nullif(array_to_string(risk_reasons[:$reasons_shown::INTEGER], ', '), ''), '')
             WHEN is_at_risk AND published_level IS NOT NULL
-                THEN 'Published scores: ' || published_level || ' frailty or comorbidity (no model is fitted)'
+                THEN 'Published scores: ' || published_level || ' frailty or comorbidity'
             WHEN is_at_risk THEN 'Risk level: ' || replace(risk_level, '_', ' ')
-        END,
-        CASE WHEN has_risen THEN
-            'Risk has risen from ' || conference_share(probability_before) || ' on ' || conference_day(night_before)
-            || ' to ' || conference_share(probability)
         END,
         conference_count(emergency_90_days, 'emergency admission in the last 90 days', 'emergency admissions in the last 90 days'),
         'Home from hospital since ' || conference_day(discharged),
@@ -209,8 +216,8 @@ SELECT
     list_append(
         coalesce(told.lines, []),
         'Care plan: ' || CASE
-            WHEN coalesce(plans, 0) = 0 THEN 'none in force.'
-            ELSE if(plans = 1, 'one in force (', plans || ' in force, which do not agree (') || holders || ')'
+            WHEN coalesce(plans, 0) = 0 THEN 'None in force.'
+            ELSE if(plans = 1, 'One in force (', plans || ' in force, which do not agree (') || holders || ')'
                 || coalesce(CASE
                     WHEN age_days = 0 THEN ', updated today'
                     ELSE ', last updated ' || conference_count(age_days, 'day', 'days') || ' ago'

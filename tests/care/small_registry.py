@@ -13,7 +13,7 @@ import duckdb
 
 from registry_pipeline.config import Configuration, CsvSource, Deployment, Feed, Provider
 from registry_pipeline.consumer import MADE_BEFORE, READ_TABLES, RISK_BEFORE, Reading
-from registry_pipeline.storage import load_sql
+from registry_pipeline.storage import load_sql, macros_of
 from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE, TABLES, Table
 
 NIGHT = date(2026, 4, 1)
@@ -63,7 +63,7 @@ def reading(tables: Mapping[str, Rows], purpose: Any = "direct_care", **deployme
         providers={code: provider(code) for code in SETTINGS},
     )
     with closing(duckdb.connect(config={"threads": 1})) as connection:
-        connection.execute(load_sql("macros"))
+        connection.execute(macros_of(load_sql("codes_occurring")))  # all that care needs of them
         for name, shape in shapes.items():
             columns = ", ".join(f'"{column.name}" {column.type}' for column in shape.columns)
             connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
@@ -73,11 +73,16 @@ def reading(tables: Mapping[str, Rows], purpose: Any = "direct_care", **deployme
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, shape: Table, name: str, rows: Rows) -> None:
+    alike: dict[tuple[str, ...], Rows] = {}
     for place, row in enumerate(rows):
         told = {**({"event_key": f"{name}:{place:05}"} if "event_key" in shape.column_names else {}), **row}
         assert told.keys() <= set(shape.column_names), told.keys() - set(shape.column_names)
-        names = ", ".join(f'"{column}"' for column in told)
-        connection.execute(f"INSERT INTO {name} ({names}) VALUES ({', '.join('?' for _ in told)})", list(told.values()))
+        alike.setdefault(tuple(sorted(told)), []).append(told)
+    for columns, told_rows in alike.items():
+        names = ", ".join(f'"{column}"' for column in columns)
+        places = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in told_rows)
+        values = [row[column] for row in told_rows for column in columns]
+        connection.execute(f"INSERT INTO {name} ({names}) VALUES {places}", values)
 
 
 def rows_of(path: Path) -> Rows:
