@@ -28,9 +28,9 @@ HOSPITAL_FRAILTY_YEARS = 2
 which the index admission, the person's last emergency admission, must lie."""
 
 CHARLSON_YEARS = 5
-"""Years of hospital stays that are looked back on. Charlson (1987) and Quan look at one admission; on linked data longer
-ones are usual, of one to five years: five, so that somebody's conditions do not vanish between two admissions. A
-condition with an ICD-10 code counts as long as it lasts and so long after."""
+"""Years of hospital stays that are looked back on. Charlson (1987) and Quan look at one admission; on linked data one
+to five years are usual: five, so that somebody's conditions do not vanish between two admissions. A condition with an
+ICD-10 code counts as long as it lasts and so long after."""
 
 FRAILTY_VALUE_DAYS = 365
 """How old a value of the practice's system may be: GP contracts have frailty looked at yearly."""
@@ -262,9 +262,9 @@ def _about(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList])
             "code_list": cambridge.about,
             "inputs": "conditions, hospital stays and prescriptions",
             "differs": "records of all settings count, the paper's are of the practice alone; asthma, epilepsy, and"
-            " eczema or psoriasis count without a prescription, chronic kidney disease by its code in place of eGFR, and"
-            " chronic pain, constipation and migraine also by a code within 12 months, since no list of medicines is"
-            " complete",
+            " eczema or psoriasis count without a prescription, chronic kidney disease by its code in place of eGFR,"
+            " and chronic pain, constipation and migraine also by a code within 12 months, since no list of medicines"
+            " is complete",
             "conditions_without_codes": _without_codes(cambridge, CAMBRIDGE_CONDITIONS),
         },
     }

@@ -54,7 +54,8 @@ scored AS (
         CASE WHEN hospital_frailty_missing IS NULL THEN hospital_score END AS hospital_frailty_score,
         CASE WHEN charlson_missing IS NULL THEN original END AS charlson_original,
         CASE WHEN charlson_missing IS NULL THEN updated END AS charlson_updated,
-        CASE WHEN charlson_missing IS NULL THEN original + greatest(0, least(4, (age - 40) // 10)) END
+        -- greatest and least pass over nulls, so an unknown age has to be left out by itself.
+        CASE WHEN charlson_missing IS NULL AND age IS NOT NULL THEN original + greatest(0, least(4, (age - 40) // 10)) END
             AS charlson_age_adjusted,
         CASE WHEN electronic_frailty_missing IS NULL THEN coalesce(supplied_index, deficits / 36) END
             AS electronic_frailty_index,
