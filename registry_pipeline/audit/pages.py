@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry_pipeline import storage
-from registry_pipeline.audit import section
+from registry_pipeline.audit import LIMITATIONS, SMALL_NUMBERS, section
 from registry_pipeline.audit.measures import Measure
 from registry_pipeline.audit.section import Teller, Told
 from registry_pipeline.audit.shown import PEERS, SYSTEM, Shown, Unit, read
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import duckdb
 
 INDEX, FOLDER = "index.html", "pages"
+
+MOST_LISTED = 6
+"""Organisations on the system's first screen; the index has all."""
 
 STYLES = ("process.css", "audit.css")
 
@@ -77,12 +80,13 @@ def write_pages(
     organisations = _organisations(reading, shown)
     tellers = [section.teller(each, shown) for each in measures]
     missing = not_made or {}
+    concerns = section.concerns_by_unit(tellers)
     pages: dict[Path, str] = {}
     told_by: dict[Unit, list[Told]] = {}
     for organisation in organisations:
         told = _tell(organisation.unit, tellers, missing)
         told_by[organisation.unit] = told
-        pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown)
+        pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown, concerns)
     index = {folder / FOLDER / INDEX: _index(reading, organisations, told_by)}
     files = {**index, **pages}
     storage.write_texts(files)
@@ -129,6 +133,7 @@ def _page(
     organisations: Sequence[Organisation],
     told: Sequence[Told],
     shown: Shown,
+    concerns: Mapping[Unit, int],
 ) -> str:
     is_system = organisation.unit == SYSTEM
     deployment = reading.configuration.deployment.name
@@ -149,8 +154,18 @@ def _page(
             each for each in told if each.variation.kind == "improvement" or each.place_mark == "improvement"
         ],
         told=told,
+        to_look_at=_to_look_at(organisations, concerns) if is_system else [],
         better_words=section.BETTER_WORDS,
+        small_numbers=SMALL_NUMBERS,
+        limitations=LIMITATIONS,
+        most_listed=MOST_LISTED,
     )
+
+
+def _to_look_at(organisations: Sequence[Organisation], concerns: Mapping[Unit, int]) -> list[tuple[Organisation, int]]:
+    """Organisations that are of concern among their peers, those in most measures first."""
+    found = [(each, concerns[each.unit]) for each in organisations if each.unit in concerns]
+    return sorted(found, key=lambda each: -each[1])
 
 
 def _months(told: Sequence[Told], shown: Shown, unit: Unit) -> str:
@@ -230,6 +245,7 @@ def _index(reading: Reading, organisations: Sequence[Organisation], told_by: Map
         subtitle=deployment,
         styles=STYLES,
         reading=reading,
+        small_numbers=SMALL_NUMBERS,
         system=entries[0],
         kinds=[
             (kind, title, [entry for entry in entries if entry.organisation.kind == kind])

@@ -6,6 +6,7 @@ What belongs here: sentences, and which charts show a measure. What does not: fi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -34,7 +35,7 @@ FUNNEL_WORDS: Mapping[str, str] = {
 FAR = ("above_99_8", "below_99_8")
 """Beyond what chance explains: one in twenty lies beyond the 95% limits by chance alone."""
 
-MOST_BARS = 12
+MOST_BARS = 30
 """Organisations that are told as rows of a chart; more are told as a funnel."""
 
 MOST_TOLD = 8
@@ -52,7 +53,8 @@ NAMES_OF: Mapping[str, tuple[str, str]] = {
 
 BETTER_WORDS = {"up": "higher is better", "down": "lower is better", "neither": "neither direction is better"}
 
-NOT_JUDGED = "Not judged by limits"
+DEPRIVATION = {"1": "1, most deprived", "5": "5, least deprived"}
+"""Fifths by national deciles: the outer ones named."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ class Told:
     Attributes:
         measure: which.
         variation: what its newest month says.
-        variation_words: the same, or why nothing is said.
         month, month_value: the newest month and its figure.
         year, year_value, year_interval: the last whole year.
         system_value: the system's of the same year; empty on the system's page.
         place: where it lies among its peers, or empty.
         place_mark: what that place says: improvement, concern, change or common.
+        peers_of_concern: on the system's page, how many organisations lie beyond the limits to the worse side.
         linkage: what it moves between as the linkage threshold moves; empty where it does not.
         is_linkage_wider: whether that range is wider than the interval.
         small: its run, for a row of a table.
@@ -98,7 +100,6 @@ class Told:
 
     measure: Measure
     variation: Variation
-    variation_words: str
     month: str
     month_value: str
     year: str
@@ -107,6 +108,7 @@ class Told:
     system_value: str
     place: str
     place_mark: str
+    peers_of_concern: str
     linkage: str
     is_linkage_wider: bool
     small: Markup | None
@@ -168,9 +170,12 @@ def year_name(year: Counted) -> str:
     return f"{month_name(year.start)} to {month_name(year.end)}"
 
 
-def group_name(value: str) -> str:
+def group_name(value: str, dimension: str = "") -> str:
     """A group or organisation as people read it."""
-    return value.replace("_", " ")
+    if dimension == "deprivation":
+        return DEPRIVATION.get(value, value)
+    told = value.replace("_", " ")
+    return told[0].upper() + told[1:] if dimension == "ethnicity" and told else told
 
 
 def judged(funnel: str | None, better: str) -> str:
@@ -193,9 +198,10 @@ def teller(measure: Measure, shown: Shown) -> Teller:
     made = Teller(measure, shown, decimals, told, untold)
     if system is None or system.value is None:
         return made
-    bound = cache(partial(limits, measure, system.value))
+    by_size = cache(partial(limits, measure, system.value))
     for dimension in PEERS:
         peers = shown.among(dimension, measure.name)
+        bound = by_size if any(series.year and series.year.funnel for _, series in peers) else _no_limits
         if dimension != "practice" and len(peers) <= MOST_BARS:
             continue
         dots = [dot for name, series in peers if (dot := _dot(name, series.year, measure))]
@@ -205,6 +211,32 @@ def teller(measure: Measure, shown: Shown) -> Teller:
                 tells=tells,
             )  # fmt: skip
     return made
+
+
+def _no_limits(_: float) -> None:
+    """Of organisations that nobody judged."""
+
+
+def concerns_by_unit(tellers: Sequence[Teller]) -> dict[Unit, int]:
+    """In how many measures each organisation lies beyond the 99.8% limits, to the side that is worse; only who does."""
+    found: Counter[Unit] = Counter()
+    for by in tellers:
+        found.update((dimension, name) for dimension in PEERS for name in _of_concern(by, dimension))
+    return dict(found)
+
+
+def _of_concern(by: Teller, dimension: str) -> list[str]:
+    return [
+        name
+        for name, series in by.shown.among(dimension, by.measure.name)
+        if series.year and judged(series.year.funnel, by.measure.better) == "concern"
+    ]
+
+
+def _concern_words(by: Teller) -> str:
+    """`5 practices, 1 provider`."""
+    counts = [(each, len(_of_concern(by, each))) for each in PEERS]
+    return ", ".join(f"{count} {NAMES_OF[each][count > 1]}" for each, count in counts if count)
 
 
 def _dot(name: str, year: Counted | None, measure: Measure) -> Dot | None:
@@ -231,7 +263,6 @@ def tell(by: Teller, unit: Unit, not_made: str = "") -> Told:
     return Told(
         measure=measure,
         variation=found,
-        variation_words=_variation_words(found, measure, series),
         month=month_name(latest[0].start) if latest else "",
         month_value=by.value(latest[0].value, is_hidden=latest[0].is_hidden) if latest else words.NOT_KNOWN,
         year=year_name(year) if year else "",
@@ -239,6 +270,7 @@ def tell(by: Teller, unit: Unit, not_made: str = "") -> Told:
         year_interval=by.interval(year),
         system_value="" if unit == SYSTEM else by.counted(system.year),
         place=FUNNEL_WORDS.get(year.funnel or "", "") if of_peers and year else "",
+        peers_of_concern=_concern_words(by) if unit == SYSTEM else "",
         place_mark=judged(year.funnel if year else None, measure.better),
         linkage=by.span(year.linkage_low, year.linkage_high) if moves and year else "",
         is_linkage_wider=bool(year and year.is_linkage_wider),
@@ -246,12 +278,6 @@ def tell(by: Teller, unit: Unit, not_made: str = "") -> Told:
         charts=tuple(_charts(by, unit)),
         not_made=not_made or ("" if series.months or series.years else "No figure of it here in these months."),
     )
-
-
-def _variation_words(found: Variation, measure: Measure, series: Series) -> str:
-    if measure.is_state and found.kind == "few":
-        return NOT_JUDGED
-    return found.words if series.months else words.NOT_KNOWN
 
 
 def _charts(by: Teller, unit: Unit) -> list[Chart]:
@@ -284,7 +310,7 @@ def _month_words(by: Teller, series: Series) -> str:
     if by.measure.is_state:
         return f"{said} Successive months share most of what they count, so no limits are drawn."
     if last.centre is None:
-        return f"{said} There are too few months for limits."
+        return f"{said} No limits are drawn: {'a month is hidden' if _hides(series) else 'there are too few months'}."
     found = process.variation(series.months)
     said += f" {found.words}: {found.why}." if found.why else " No signal: what moves it is what always moves it."
     return f"{said} Mean {by.value(last.centre)}, limits {by.span(last.low, last.high)}."
@@ -344,8 +370,8 @@ def _by_year(by: Teller, unit: Unit) -> Chart | None:
                  _year_table(by, series, system if unit != SYSTEM else None))  # fmt: skip
 
 
-def _bar(name: str, year: Counted, mark: str = "common") -> Bar:
-    return Bar(name, year.value, year.low, year.high, year.is_hidden, mark)
+def _bar(name: str, year: Counted, mark: str = "common", *, is_own: bool = False) -> Bar:
+    return Bar(name, year.value, year.low, year.high, year.is_hidden, mark, is_own)
 
 
 def _year_words(by: Teller, year: Counted) -> str:
@@ -383,7 +409,10 @@ def _peers(by: Teller, dimension: str, own: str = "") -> Chart | None:
         of_own = next((_dot(name, year, by.measure) for name, year in years if name == own), None)
         drawn: Markup | None = funnel.drawn(of_own)
     else:
-        bars = [_bar(group_name(name), year, judged(year.funnel, by.measure.better)) for name, year in years]
+        bars = [
+            _bar(group_name(name), year, judged(year.funnel, by.measure.better), is_own=name == own)
+            for name, year in years
+        ]
         centre = by.system_year()
         drawn = comparison.intervals(
             bars, centre.value if centre else None, reads=by.value, share=by.kind == "share", of="whole system"
@@ -413,7 +442,7 @@ def _peer_words(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]]
         else:
             said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance explains how they differ.")
     elif known:
-        said.append(_range_words(by, known))
+        said.append(_range_words(by, dimension, known))
     left = len(years) - len(known)
     return " ".join([*said, f"{left} not shown (small numbers)."] if left else said)
 
@@ -422,17 +451,21 @@ def _listed(names: Sequence[str]) -> str:
     """`2 (A81001, A81002) lie`, as far as names can be read."""
     if not names:
         return "none lies"
-    told = ", ".join(group_name(name) for name in names[:MOST_TOLD])
+    return f"{len(names)} ({_first([group_name(name) for name in names])}) {'lie' if len(names) > 1 else 'lies'}"
+
+
+def _first(names: Sequence[str]) -> str:
+    """As many names as can be read, and how many more there are."""
     more = f" and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else ""
-    return f"{len(names)} ({told}{more}) {'lie' if len(names) > 1 else 'lies'}"
+    return ", ".join(names[:MOST_TOLD]) + more
 
 
-def _range_words(by: Teller, known: Sequence[tuple[str, Counted]]) -> str:
+def _range_words(by: Teller, dimension: str, known: Sequence[tuple[str, Counted]]) -> str:
     highest = max(known, key=lambda each: each[1].value or 0)
     lowest = min(known, key=lambda each: each[1].value or 0)
     return (
-        f"Highest: {group_name(highest[0])}, {by.value(highest[1].value)};"
-        f" lowest: {group_name(lowest[0])}, {by.value(lowest[1].value)}."
+        f"Highest, {group_name(highest[0], dimension)}: {by.value(highest[1].value)};"
+        f" lowest, {group_name(lowest[0], dimension)}: {by.value(lowest[1].value)}."
     )
 
 
@@ -441,7 +474,11 @@ def _peer_table(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]]
     columns: tuple[str, ...] = (one.capitalize(), "Value", "95% interval", "Counted", "Of", "As linkage moves")
     judges = any(year.funnel for _, year in years)
     rows = [
-        (group_name(name), *_year_cells(by, year), *([FUNNEL_WORDS.get(year.funnel or "", "")] if judges else []))
+        (
+            group_name(name, dimension),
+            *_year_cells(by, year),
+            *([FUNNEL_WORDS.get(year.funnel or "", "")] if judges else []),
+        )
         for name, year in years
     ]
     columns = (*columns, "In the funnel") if judges else columns
@@ -454,12 +491,12 @@ def _groups(by: Teller, dimension: str) -> Chart | None:
     if not years:
         return None
     system = by.system_year()
-    bars = [_bar(group_name(name), year) for name, year in years]
+    bars = [_bar(group_name(name, dimension), year) for name, year in years]
     centre = system.value if system else None
     drawn = comparison.intervals(bars, centre, reads=by.value, share=by.kind == "share", of="whole system")
     known = [(name, year) for name, year in years if year.value is not None]
     hidden = len(years) - len(known)
-    said = [_range_words(by, known)] if known else []
+    said = [_range_words(by, dimension, known)] if known else []
     said += [f"{hidden} not shown (small numbers)."] if hidden else []
     title = f"By {NAMES_OF[dimension][0]}"
     return Chart(f"{by.measure.name}-{dimension}", title, " ".join(said), drawn, _peer_table(by, dimension, years))

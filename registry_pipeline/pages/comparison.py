@@ -54,7 +54,16 @@ class Dot:
 
 @dataclass(frozen=True)
 class Bar:
-    """A value with its interval; `value` None and `is_hidden` where a small number is hidden."""
+    """A value with its interval.
+
+    Attributes:
+        name: whose.
+        value: None where it is hidden, or nothing is known.
+        low, high: of the interval.
+        is_hidden: by the rule of small numbers.
+        mark: as in `drawing.MARKS`.
+        is_own: whether the page is about it.
+    """
 
     name: str
     value: float | None
@@ -62,6 +71,7 @@ class Bar:
     high: float | None
     is_hidden: bool = False
     mark: str = "common"
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +214,7 @@ def intervals(bars: Sequence[Bar], centre: float | None, *, reads: Reads, share:
 
 
 def _row(bar: Bar, x: Scale, y: float, labels: float, reads: Reads) -> list[str]:
-    parts = [drawing.text(labels, y + 4, bar.name, "end")]
+    parts = [drawing.text(labels, y + 4, bar.name, "name end" if bar.is_own else "end")]
     if bar.value is None:
         return [*parts, drawing.text(VALUES + 2, y + 4, HIDDEN if bar.is_hidden else words.NOT_KNOWN)]
     if bar.low is not None and bar.high is not None:

@@ -41,7 +41,7 @@ VARIATION_WORDS = {
     "concern": "Concern",
     "change": "Change",
     "common": "No signal",
-    "few": "Too few months",
+    "few": "Not judged",
 }
 """What the newest month says; `change`: by chance it is not, and neither direction is better."""
 
