@@ -9,7 +9,6 @@ Each consumer stands alone: one that fails says so, and the others are made. Its
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
 from registry_pipeline.consumer import PURPOSE_OF, Consumer, Made, Reading
-from registry_pipeline.errors import RegistryError, RunFailed
+from registry_pipeline.errors import RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.storage import (
@@ -138,7 +137,7 @@ def _make_one(configuration: Configuration, name: ConsumerName, snapshot_id: str
         waits = sign_off.waits_for(configuration, home, snapshot_id, purpose)
         is_current = waits == 0 and show(configuration, name, snapshot_id)
     except Exception as problem:  # noqa: BLE001  # a mistake of ours in one consumer costs no other
-        said = str(problem) if isinstance(problem, RegistryError) else _unforeseen(name, problem)
+        said = str(problem) if isinstance(problem, RegistryError) else unforeseen(name, problem)
         journal.record(home, "failed", what={"stage": name, "snapshot": snapshot_id, "said": said})
         seconds = time.perf_counter() - began
         return ConsumerOutcome(name, purpose, made=False, is_current=False, problem=said, seconds=seconds)
@@ -163,13 +162,11 @@ def _make_one(configuration: Configuration, name: ConsumerName, snapshot_id: str
     )
 
 
-def _unforeseen(name: str, problem: Exception) -> str:
+def unforeseen(name: str, problem: Exception) -> str:
     """One sentence on an unforeseen failure: kind and place only, because its own text may hold a patient's value."""
-    frames = [f for f in traceback.extract_tb(problem.__traceback__) if "registry_pipeline" in f.filename]
-    place = f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "an unknown place"
     return (
-        f"{name} broke unexpectedly ({type(problem).__name__} at {place}); what was made of an earlier snapshot still"
-        " stands; please report this to the maintainers."
+        f"{name} broke unexpectedly ({kind_and_place(problem)}); what was made of an earlier snapshot still stands;"
+        " please report this to the maintainers."
     )
 
 

@@ -7,6 +7,8 @@ message names providers, feeds, files, lines, columns, rules and counts only.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import Literal
 
 FaultKind = Literal[
@@ -48,3 +50,13 @@ class FeedFault(RegistryError):
         super().__init__(message)
         self.kind: FaultKind = kind
         self.retryable = retryable
+
+
+def kind_and_place(problem: BaseException) -> str:
+    """What may be told of an error that nobody foresaw: its kind, and the line of ours that it came from.
+
+    Its own text may hold a patient's value.
+    """
+    frames = [f for f in traceback.extract_tb(problem.__traceback__) if "registry_pipeline" in f.filename]
+    place = f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(problem).__name__} at {place}"

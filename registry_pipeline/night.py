@@ -7,7 +7,6 @@ stage may look at. What does not: how a stage does its work, and how the night i
 from __future__ import annotations
 
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from pydantic import ByteSize, TypeAdapter
 from registry_pipeline import consume, outcomes, release
 from registry_pipeline.config import Configuration, ConsumerName, Provider
 from registry_pipeline.consume import ConsumerOutcome
-from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed
+from registry_pipeline.errors import BadInput, FeedFault, RegistryError, RunFailed, kind_and_place
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome
 from registry_pipeline.release import MadeReport, PurposeOutcome, Report, silent
 from registry_pipeline.storage import Home, clear_unfinished, file_digest, lock, read_json
@@ -639,11 +638,9 @@ def _beside_earlier(after: FeedOutcome, before: FeedOutcome | None) -> FeedOutco
 
 def _unforeseen(code: str, feed: str, stage: str, problem: Exception) -> str:
     """One sentence on an unforeseen failure: kind and place only, because its own text may hold a patient's value."""
-    frames = [f for f in traceback.extract_tb(problem.__traceback__) if "registry_pipeline" in f.filename]
-    place = f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "an unknown place"
     return (
-        f"{code} {feed}: the {stage} stage broke unexpectedly ({type(problem).__name__} at {place}); its last accepted"
-        " extract is used; please report this to the maintainers."
+        f"{code} {feed}: the {stage} stage broke unexpectedly ({kind_and_place(problem)}); its last accepted extract is"
+        " used; please report this to the maintainers."
     )
 
 

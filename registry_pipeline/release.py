@@ -179,11 +179,11 @@ def _one_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
         made = purposes.make_output(configuration, purpose, snapshot_id, more=more, more_made_from=rests_on)
         waits = sign_off.waits_for(configuration, home, snapshot_id, purpose)
         is_current = waits == 0 and purposes.release(configuration, purpose, snapshot_id)
-    except RegistryError as problem:
-        journal.record(
-            home, "failed", what={"stage": f"output {purpose}", "snapshot": snapshot_id, "said": str(problem)}
-        )
-        return PurposeOutcome(purpose, made=False, is_current=False, problem=str(problem))
+    except Exception as problem:  # noqa: BLE001  # a mistake of ours in one output costs neither another nor the report
+        known = isinstance(problem, RegistryError)
+        said = str(problem) if known else consume.unforeseen(f"the output for {purpose}", problem)
+        journal.record(home, "failed", what={"stage": f"output {purpose}", "snapshot": snapshot_id, "said": said})
+        return PurposeOutcome(purpose, made=False, is_current=False, problem=said)
     manifest = made.folder / "manifest.json"
     journal.record(
         home,
