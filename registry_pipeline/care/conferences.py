@@ -121,6 +121,7 @@ def list_conferences(reading: Reading, folder: Path) -> Made:
         RunFailed: the disk is full.
     """
     connection, night = reading.connection, {"night": reading.night}
+    connection.execute(load_sql("conference_macros"))
     used = _name_meanings(reading)
     _score(reading)
     choices = reading.configuration.deployment.case_conferences
@@ -128,7 +129,6 @@ def list_conferences(reading: Reading, folder: Path) -> Made:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE conference_listed AS {load_sql('conference_listed')}", room)
     teams.name_people(connection, "SELECT patient_id FROM conference_listed")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE conference_involved AS {teams.team_of_people()}", night)
-    connection.execute(load_sql("conference_macros"))
     path = folder / f"{TABLE.name}.parquet"
     ordered = f"FROM ({load_sql('conference_table')}) ORDER BY neighbourhood, rank"
     rows = write_table(connection, ordered, TABLE, path, {**night, "reasons_shown": REASONS_SHOWN})

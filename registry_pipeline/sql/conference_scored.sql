@@ -29,9 +29,19 @@ hospital AS (
 ),
 due AS (
     SELECT
-        patient_id, count(*) AS open_gaps, count(*) FILTER (coalesce(is_seamlessness_gap, false)) AS seamlessness_gaps,
-        list(title ORDER BY days_overdue DESC NULLS LAST, protocol, step) AS gaps
-    FROM care_gap
+        patient_id,
+        sum(steps)::INTEGER AS open_gaps,
+        sum(lost)::INTEGER AS seamlessness_gaps,
+        list(title || coalesce(' (due for ' || conference_count(days, 'day', 'days') || ')', '') ORDER BY days DESC NULLS LAST, title)
+            AS gaps
+    FROM (
+        -- A step that several protocols ask for is one thing to do.
+        SELECT
+            patient_id, title, max(days_overdue) AS days, count(*) AS steps,
+            count(*) FILTER (coalesce(is_seamlessness_gap, false)) AS lost
+        FROM care_gap
+        GROUP BY patient_id, title
+    )
     GROUP BY patient_id
 ),
 discussed AS (

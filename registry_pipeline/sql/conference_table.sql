@@ -165,7 +165,7 @@ told AS (
         patient_id,
         list(setting ORDER BY place) FILTER (has_seen) AS settings,
         list(
-            who || ': ' || coalesce(did, 'nothing in 12 months') || '.' || coalesce(' Knows ' || conditions || '.', '')
+            who || ': ' || coalesce(upper(did[1]) || did[2:], 'Nothing in 12 months') || '.' || coalesce(' Knows ' || conditions || '.', '')
             ORDER BY place
         ) AS lines
     FROM phrased

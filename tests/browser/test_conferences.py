@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         **FULL,
         "patient": [*FULL["patient"], *people(*numbers)],
         "patient_record": [
-            *FULL["patient_record"], *records(*numbers[:-9]),
+            *FULL["patient_record"], *records(*numbers[2:]),
             event(2, "GP1", record_id=LONG_RECORD, local_id=LONG_RECORD[4:], night=NIGHT),
         ],
         "risk_stratification": [
@@ -134,6 +134,7 @@ def test_a_person_fits_one_screen(where: str, request: pytest.FixtureRequest) ->
     heights = page.evaluate("[...document.querySelectorAll('article')].map((e) => e.getBoundingClientRect().height)")
     assert max(heights) <= height
     first = page.locator("article").first
+    expect(page.locator("article").nth(1)).to_contain_text(LONG_RECORD)
     for told in ("43%", "from 31%", "82 years, female", "Foot examination", "2 in force, which do not agree"):
         expect(first).to_contain_text(told)
 

@@ -400,12 +400,15 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
         "1 thing was lost between settings",
         "2 steps of care are due",
     ]
-    assert row["gaps"] == ["HbA1c", "Foot examination", "No community contact within 2 days of discharge"]
+    assert row["gaps"] == [
+        "HbA1c (due for 90 days)", "Foot examination (due for 40 days)",
+        "No community contact within 2 days of discharge (due for 3 days)",
+    ]  # fmt: skip
     assert row["summary"] == [
         "General practice (GP1): 1 contact, the last on 10 February 2026; 1 missed; 2 repeat medicines. Knows heart failure, hypertension, anxiety or depression.",
         "Hospital (RX1): 2 emergency admissions, the last on 12 March 2026; 17 nights in all, home on 20 March 2026; 1 emergency attendance. Knows heart failure, diabetes.",
-        "Community (RY1): nothing in 12 months.",
-        "Social care (LA1): gives long-term support at home; knows an unpaid carer (spouse), assessed on 22 December 2025.",
+        "Community (RY1): Nothing in 12 months.",
+        "Social care (LA1): Gives long-term support at home; knows an unpaid carer (spouse), assessed on 22 December 2025.",
         "Care plan: One in force (RY1), last updated 45 days ago, review is late; coordinator RY1:C7.",
     ]
     assert row["settings"] == ["gp", "acute", "social_care"]
@@ -414,6 +417,15 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
     assert (row["coordinator_key"], row["last_discussed"]) == ("RY1:C7", days_ago(120))
     assert (row["emergency_admissions_90_days"], row["emergency_admissions_12_months"]) == (2, 2)
     assert row["risk_change"] == pytest.approx(0.121)
+
+
+def test_a_step_that_two_protocols_ask_for_is_one_thing_to_do(tmp_path):
+    tables = {"patient": people(1), "care_gap": [gap(1, overdue=5, title="Feet examined"), gap(1, "foot", None),
+                                                 gap(1, "feet", overdue=9, title="Feet examined")]}  # fmt: skip
+
+    row = listed(tmp_path, tables)[1][0]
+
+    assert (row["gaps"], row["open_gaps"], row["points"]) == (["Feet examined (due for 9 days)", "foot"], 3, 3)
 
 
 def test_plans_that_do_not_agree_are_told_and_no_coordinator_is_chosen(tmp_path):
@@ -434,7 +446,7 @@ def test_plans_that_do_not_agree_are_told_and_no_coordinator_is_chosen(tmp_path)
 def test_who_is_in_hospital_tonight_is_told(tmp_path):
     row = listed(tmp_path, {"patient": people(1), "patient_activity": [stay(1, 4)]})[1][0]
 
-    assert row["summary"][0].startswith("Hospital (RX1): in hospital since 28 March 2026; 1 emergency admission, ")
+    assert row["summary"][0].startswith("Hospital (RX1): In hospital since 28 March 2026; 1 emergency admission, ")
 
 
 def test_the_table_is_as_the_dictionary_says(tmp_path):
