@@ -36,15 +36,13 @@ def fit(
     ] = None,
 ) -> None:
     """Fit the next version on a snapshot's past, test it on later days, and write it with its card."""
-    from registry_pipeline import consumer, release
-    from registry_pipeline.risk.fit import fit as fit_model
+    from registry_pipeline import consume, release
 
     configuration = load_configuration(config)
     found = release.find(configuration, snapshot)
     with _progress() as told:
         told("fit", f"the snapshot {found.snapshot_id}")
-        with consumer.open_whole(configuration, found.snapshot_id, "risk_stratification") as reading:
-            fitted = fit_model(reading)
+        fitted = consume.fit_risk_model(configuration, found.snapshot_id)
     _print_figures(fitted.figures)
     _say(
         f"Wrote model {fitted.version}: {fitted.json_file}, with its model card beside it. Review it before it is used."
