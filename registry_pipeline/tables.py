@@ -733,7 +733,7 @@ provider           VARCHAR  Provider that delivered the record; null for a sensi
 setting            VARCHAR! gp, acute, community, mental_health or social_care
 link_method        VARCHAR! single, must_link, same_nhs_number, local_merge or match_weight
 link_probability   DOUBLE!  Probability of the link that holds the record in, to two decimals
-night              DATE!    Night of the provider's last extract
+night              DATE     Night of the provider's last extract; null for a sensitive person's practice
 is_stale           BOOLEAN! The extract is past its provider's staleness limit
 """),
         _table("identity_event", "thing that happened to an id of a person in this output", "", """
