@@ -161,7 +161,7 @@ def _card(told: dict[str, Any]) -> dict[str, Any]:
         **told,
         "practice_record_id": None if told["is_known_by_number"] else told["practice_record_id"],
         "sex": SEXES.get(told["sex"] or "", "sex not known"),
-        "level": LEVELS.get(told["risk_level"] or "", "Risk not known"),
+        "level": LEVELS.get(told["risk_level"] or "", "Risk not estimated"),
         "tone": {"very_high": "red", "high": "amber"}.get(told["risk_level"] or "", "grey"),
         "rose": change is not None and round(100 * change) >= 1,
         "fell": change is not None and round(100 * change) <= -1,

@@ -7,6 +7,14 @@ CREATE OR REPLACE TEMP MACRO conference_count(n, one, many) AS
 -- A day in words: 3 March 2026.
 CREATE OR REPLACE TEMP MACRO conference_day(day) AS strftime(day, '%-d %B %Y');
 
+-- A number of days as people say it: days for two months, months for two years, then years.
+CREATE OR REPLACE TEMP MACRO conference_while(days) AS
+    CASE
+        WHEN days <= 60 THEN conference_count(days, 'day', 'days')
+        WHEN days <= 730 THEN conference_count(round(days / 30.4375)::INTEGER, 'month', 'months')
+        ELSE conference_count(days // 365, 'year', 'years')
+    END;
+
 -- A probability as a percentage.
 CREATE OR REPLACE TEMP MACRO conference_share(p) AS format('{:.0f}%', 100 * p);
 

@@ -32,8 +32,7 @@ due AS (
         patient_id,
         sum(steps)::INTEGER AS open_gaps,
         sum(lost)::INTEGER AS seamlessness_gaps,
-        list(title || coalesce(' (due for ' || conference_count(days, 'day', 'days') || ')', '') ORDER BY days DESC NULLS LAST, title)
-            AS gaps
+        list(title || coalesce(' (due for ' || conference_while(days) || ')', '') ORDER BY days DESC NULLS LAST, title) AS gaps
     FROM (
         -- A step that several protocols ask for is one thing to do.
         SELECT
@@ -65,6 +64,14 @@ known AS (
                 risk.hospital_frailty_category = 'intermediate' OR risk.electronic_frailty_category = 'moderate'
                 OR risk.charlson_updated >= $charlson_moderate::INTEGER THEN 'moderate'
         END AS published_level,
+        conference_phrase([
+            CASE WHEN risk.electronic_frailty_category IN ('moderate', 'severe') THEN
+                risk.electronic_frailty_category || ' frailty' END,
+            CASE WHEN risk.hospital_frailty_category IN ('intermediate', 'high') THEN
+                risk.hospital_frailty_category || ' frailty risk in hospital' END,
+            CASE WHEN risk.charlson_updated >= $charlson_moderate::INTEGER THEN
+                'comorbidity index of ' || risk.charlson_updated END
+        ], ', ') AS published_scores,
         CASE
             WHEN
                 before.night < $night::DATE AND before.night >= $night::DATE - $before_days::INTEGER

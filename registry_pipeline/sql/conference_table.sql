@@ -9,8 +9,8 @@ setting_word(setting, word, place) AS (
 ),
 -- Client Level Data's service types.
 service_word(service_type, word) AS (
-    VALUES ('Long Term Support: Nursing Care', 'nursing care home'),
-        ('Long Term Support: Residential Care', 'residential care home'),
+    VALUES ('Long Term Support: Nursing Care', 'a nursing home place'),
+        ('Long Term Support: Residential Care', 'a residential care home place'),
         ('Long Term Support: Community', 'long-term support at home'),
         ('Long Term Support: Prison', 'long-term support in prison'),
         ('Short Term Support: ST-Max', 'short-term support to maximise independence'),
@@ -199,8 +199,7 @@ SELECT
                         ', up from ' || conference_share(probability_before) || ' on ' || conference_day(night_before), ''
                     )
                     || coalesce(': ' || nullif(array_to_string(risk_reasons[:$reasons_shown::INTEGER], ', '), ''), '')
-            WHEN is_at_risk AND published_level IS NOT NULL
-                THEN 'Published scores: ' || published_level || ' frailty or comorbidity'
+            WHEN is_at_risk AND published_level IS NOT NULL THEN 'Published scores: ' || published_scores
             WHEN is_at_risk THEN 'Risk level: ' || replace(risk_level, '_', ' ')
         END,
         conference_count(emergency_90_days, 'emergency admission in the last 90 days', 'emergency admissions in the last 90 days'),
@@ -220,7 +219,7 @@ SELECT
             ELSE if(plans = 1, 'One in force (', plans || ' in force, which do not agree (') || holders || ')'
                 || coalesce(CASE
                     WHEN age_days = 0 THEN ', updated today'
-                    ELSE ', last updated ' || conference_count(age_days, 'day', 'days') || ' ago'
+                    ELSE ', last updated ' || conference_while(age_days) || ' ago'
                 END, '')
                 || if(late_reviews > 0, ', review is late', '') || '; '
                 || CASE coordinators

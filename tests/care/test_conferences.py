@@ -11,7 +11,7 @@ from registry_pipeline.care import conferences
 from registry_pipeline.care.conference_pages import file_names
 from registry_pipeline.care.conferences import list_conferences
 from registry_pipeline.config import CaseConferences
-from registry_pipeline.tables import CONSUMER_TABLES
+from registry_pipeline.tables import CONSUMER_TABLES, EVENT_TABLES
 
 from .small_registry import NIGHT, event, number, person, reading, rows_of
 
@@ -401,7 +401,7 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
         "2 steps of care are due",
     ]
     assert row["gaps"] == [
-        "HbA1c (due for 90 days)", "Foot examination (due for 40 days)",
+        "HbA1c (due for 3 months)", "Foot examination (due for 40 days)",
         "No community contact within 2 days of discharge (due for 3 days)",
     ]  # fmt: skip
     assert row["summary"] == [
@@ -426,6 +426,17 @@ def test_a_step_that_two_protocols_ask_for_is_one_thing_to_do(tmp_path):
     row = listed(tmp_path, tables)[1][0]
 
     assert (row["gaps"], row["open_gaps"], row["points"]) == (["Feet examined (due for 9 days)", "foot"], 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(0, ""), (1, " (due for 1 day)"), (60, " (due for 60 days)"), (61, " (due for 2 months)"),
+     (730, " (due for 24 months)"), (731, " (due for 2 years)"), (5527, " (due for 15 years)")],
+)  # fmt: skip
+def test_how_long_something_has_been_due_is_told_as_people_say_it(days, words, tmp_path):
+    (row,) = listed(tmp_path, {"patient": people(1), "care_gap": [gap(1, overdue=days)]})[1]
+
+    assert row["gaps"] == [f"hba1c{words}"]
 
 
 def test_plans_that_do_not_agree_are_told_and_no_coordinator_is_chosen(tmp_path):
@@ -460,6 +471,42 @@ def test_the_table_is_as_the_dictionary_says(tmp_path):
     assert all(check.passed for check in made.checks)
 
 
+def keyed(tables):
+    """The same rows, with keys of their own, so that their order in the table says nothing."""
+    return {
+        name: [{**row, "event_key": f"{name}:{n}"} if name in EVENT_TABLES else row for n, row in enumerate(rows)]
+        for name, rows in tables.items()
+    }
+
+
+def test_what_lies_after_the_night_changes_nothing(tmp_path):
+    later = {
+        "patient_activity": [
+            stay(1, -1),
+            event(1, "RV1", activity_kind="contact", start_time=at(-2)),
+            event(1, "GP1", activity_kind="medication", start_time=at(-1), code="1", is_repeat=True),
+        ],
+        "patient_condition": [event(1, "GP1", code="73211009", coding_system="snomed", start_date=days_ago(-1))],
+        "patient_care_service": [event(1, "LA1", service_type="End of Life", start_date=days_ago(-1))],
+        "patient_care_plan": [event(1, "GP1", start_date=days_ago(-1), coordinator_id="C9")],
+        "patient_carer": [event(1, "GP1", relationship="friend", start_date=days_ago(-1))],
+        "patient_observation": [discussed(1, -1)],
+    }
+    both = {**FULL, **{name: [*FULL[name], *rows] for name, rows in later.items()}}
+
+    assert listed(tmp_path, both)[1] == listed(tmp_path, FULL)[1]
+
+
+def test_the_order_of_rows_in_the_registry_changes_nothing(tmp_path):
+    tables = keyed(FULL)
+    turned = {name: rows[::-1] for name, rows in tables.items()}
+
+    first, again = listed(tmp_path / "first", tables), listed(tmp_path / "again", turned)
+
+    assert again[1] == first[1]
+    assert [page.read_bytes() for page in again[0].pages] == [page.read_bytes() for page in first[0].pages]
+
+
 # What is missing ----------------------------------------------------------------------------------------------------
 
 
@@ -476,11 +523,12 @@ def test_without_risk_and_gaps_the_list_ranks_by_what_there_is_and_says_so(tmp_p
 
 
 def test_published_scores_stand_for_a_model_that_is_not_fitted_and_the_page_says_so(tmp_path):
-    tables = {"patient": people(1), "risk_stratification": [risk(1, electronic_frailty_category="severe")]}
+    scores = {"electronic_frailty_category": "severe", "hospital_frailty_category": "low", "charlson_updated": 4}
+    tables = {"patient": people(1), "risk_stratification": [risk(1, **scores)]}
 
     made, (row,) = listed(tmp_path, tables)
 
-    assert row["why"] == ["Published scores: high frailty or comorbidity"]
+    assert row["why"] == ["Published scores: severe frailty, comorbidity index of 4"]
     assert "No model of emergency admission is fitted" in made.pages[1].read_text()
 
 

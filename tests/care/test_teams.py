@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry_pipeline.care.teams import find_teams
 from registry_pipeline.tables import CONSUMER_TABLES
@@ -303,6 +305,35 @@ def test_the_table_is_as_the_dictionary_says_and_in_its_order(tmp_path):
     assert {row["night"] for row in rows} == {NIGHT}
     assert told.rows == {"patient_care_team": 6}
     assert told.about["counts"]["people_with_a_team"] == 3
+
+
+days = st.integers(-10, 800)
+activity = st.builds(
+    lambda provider, kind, start, length, status: contact(
+        provider, start, status, kind, end_time=None if length is None else at(start - length)
+    ),
+    st.sampled_from(["RX1", "GP1", "RY1"]),
+    st.sampled_from(["contact", "spell", "attendance", "referral", "medication"]),
+    days,
+    st.none() | st.integers(0, 60),
+    st.sampled_from(["5", "3", None]),
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(activity, max_size=20))
+def test_last_contacts_lie_within_the_year_and_what_comes_later_changes_nothing(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("teams")
+    known = [row for row in rows if row["start_time"].date() <= NIGHT]
+
+    told = made(folder, {"patient_activity": rows})[1]
+
+    assert told == made(folder, {"patient_activity": known})[1]
+    for row in told:
+        assert row["roles"]
+        assert row["last_activity"] is None or YEAR_AGO < row["last_activity"] <= NIGHT
+        assert row["last_contact"] is None or YEAR_AGO < row["last_contact"] <= row["last_activity"]
+        assert (row["last_contact"] is None) == (row["last_contact_kind"] is None)
 
 
 def test_a_registry_with_nobody_has_no_team(tmp_path):
