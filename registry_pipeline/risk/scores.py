@@ -151,6 +151,7 @@ def name_scores(reading: Reading) -> Mapping[str, Any]:
     _check_lists(lists)
     connection.execute(load_sql("risk_score_macros"))
     connection.execute(load_sql("risk_score_person"), {"night": night})
+    connection.execute(load_sql("risk_score_input"))
     connection.execute(load_sql("risk_score_known"))
     several = ["charlson_quan", "cambridge_multimorbidity", "efi_deficits"]
     connection.execute(load_sql("risk_score_coded"), {"night": night, "lists": several})
@@ -163,7 +164,16 @@ def name_scores(reading: Reading) -> Mapping[str, Any]:
     )
     connection.execute(load_sql("risk_score"))
     about = _about(connection, lists)
-    for name in ("person", "known", "coded", "hospital_frailty", "charlson", "cambridge", "electronic_frailty"):
+    for name in (
+        "person",
+        "input",
+        "known",
+        "coded",
+        "hospital_frailty",
+        "charlson",
+        "cambridge",
+        "electronic_frailty",
+    ):
         connection.execute(f"DROP TABLE risk_score_{name}")
     return about
 

@@ -2,11 +2,18 @@
 -- where whoever would know of something knows of nothing.
 CREATE OR REPLACE TEMP TABLE risk_score AS
 WITH
+of_kind AS (
+    SELECT
+        coalesce(bit_or(bit) FILTER (kind IN ('spell', 'condition')), 0) AS codes,
+        coalesce(bit_or(bit) FILTER (kind = 'medication'), 0) AS medicines,
+        coalesce(bit_or(bit) FILTER (kind = 'observation'), 0) AS observations
+    FROM risk_score_input
+),
 judged AS (
     SELECT
         person.patient_id,
         person.age,
-        known.inputs,
+        coalesce(known.inputs, 0) AS inputs,
         CASE
             WHEN has_died THEN 'died'
             WHEN age IS NULL THEN 'age not known'
@@ -16,7 +23,7 @@ judged AS (
         END AS hospital_frailty_missing,
         CASE
             WHEN has_died THEN 'died'
-            WHEN NOT coalesce(has_spells OR has_icd10_conditions, false)
+            WHEN NOT coalesce(has_hospital_codes, false)
                 THEN 'no provider that delivers hospital stays or ICD-10 conditions knows the person'
         END AS charlson_missing,
         CASE
@@ -67,6 +74,22 @@ scored AS (
         CASE WHEN cambridge_multimorbidity_missing IS NULL THEN cambridge_score END AS cambridge_multimorbidity_score,
         CASE WHEN cambridge_multimorbidity_missing IS NULL THEN conditions END AS long_term_conditions
     FROM judged
+),
+rested AS (
+    -- The electronic frailty index rests on conditions and medicines only where the Cambridge score does too.
+    SELECT
+        scored.* EXCLUDE (inputs),
+        inputs & (
+            CASE WHEN charlson_missing IS NULL OR cambridge_multimorbidity_missing IS NULL THEN codes ELSE 0 END
+            | CASE WHEN cambridge_multimorbidity_missing IS NULL THEN medicines ELSE 0 END
+            | CASE WHEN electronic_frailty_missing IS NULL THEN observations ELSE 0 END
+        ) AS inputs
+    FROM scored, of_kind
+),
+named AS (
+    SELECT inputs, list_sort(list(DISTINCT setting || ':' || kind) FILTER (inputs & bit <> 0)) AS inputs_used
+    FROM (SELECT DISTINCT inputs FROM rested) LEFT JOIN risk_score_input ON inputs & bit <> 0
+    GROUP BY inputs
 )
 SELECT
     patient_id,
@@ -84,13 +107,6 @@ SELECT
     cambridge_multimorbidity_score,
     cambridge_multimorbidity_missing,
     long_term_conditions,
-    list_filter(
-        coalesce(inputs, []),
-        lambda input: CASE split_part(input, ':', 2)
-            WHEN 'spell' THEN charlson_missing IS NULL OR cambridge_multimorbidity_missing IS NULL
-            WHEN 'condition' THEN charlson_missing IS NULL OR cambridge_multimorbidity_missing IS NULL
-            WHEN 'medication' THEN cambridge_multimorbidity_missing IS NULL
-            WHEN 'observation' THEN electronic_frailty_missing IS NULL
-        END
-    ) AS inputs_used
-FROM scored
+    coalesce(inputs_used, []) AS inputs_used
+FROM rested
+JOIN named USING (inputs)
