@@ -5,7 +5,8 @@ WITH
 stay AS (
     SELECT
         patient_id, start_time::DATE AS began, end_time::DATE AS ended, coalesce(is_emergency, false) AS is_emergency,
-        coalesce(discharge_method, '') = '4' AS has_died
+        coalesce(discharge_method, '') = '4' AS has_died,
+        coalesce(patient_classification, '1') = '1' AND coalesce(end_time::DATE > $night::DATE, true) AS is_in
     FROM patient_activity
     WHERE
         activity_kind = 'spell'
@@ -23,7 +24,8 @@ hospital AS (
         max(began) FILTER (is_emergency) AS last_emergency,
         max(ended) FILTER (
             ended > began AND ended <= $night::DATE AND ended > $night::DATE - $discharge_days::INTEGER AND NOT has_died
-        ) AS discharged
+        ) AS discharged,
+        max(began) FILTER (is_in) AS in_hospital_since
     FROM stay
     GROUP BY patient_id
 ),
@@ -81,7 +83,7 @@ known AS (
         before.night AS night_before,
         if($spells_known, coalesce(emergency_12_months, 0), NULL) AS emergency_12_months,
         if($spells_known, coalesce(emergency_90_days, 0), NULL) AS emergency_90_days,
-        last_emergency, discharged,
+        last_emergency, discharged, in_hospital_since,
         if($gaps_known, coalesce(open_gaps, 0), NULL) AS open_gaps,
         coalesce(seamlessness_gaps, 0) AS seamlessness_gaps,
         gaps, last_discussed

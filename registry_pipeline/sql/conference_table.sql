@@ -141,7 +141,7 @@ phrased AS (
                 || ', the last on ' || conference_day(last_emergency),
             conference_count(planned_stays, 'other stay', 'other stays'),
             conference_count(nights, 'night', 'nights') || ' in all'
-                || coalesce(', home on ' || conference_day(if(in_hospital_since IS NULL, last_home, NULL)), ''),
+                || coalesce(', discharged on ' || conference_day(if(in_hospital_since IS NULL, last_home, NULL)), ''),
             conference_count(attendances, 'emergency attendance', 'emergency attendances'),
             conference_count(contacts, 'contact', 'contacts') || ', the last on ' || conference_day(acted.last_contact),
             conference_count(missed, 'missed', 'missed'),
@@ -203,7 +203,8 @@ SELECT
             WHEN is_at_risk THEN 'Risk level: ' || replace(risk_level, '_', ' ')
         END,
         conference_count(emergency_90_days, 'emergency admission in the last 90 days', 'emergency admissions in the last 90 days'),
-        'Home from hospital since ' || conference_day(discharged),
+        'Discharged from hospital on ' || conference_day(discharged)
+            || if(in_hospital_since >= discharged, ', in again since ' || conference_day(in_hospital_since), ''),
         CASE WHEN was_discussed AND has_new_reason THEN
             'Emergency admission on ' || conference_day(last_emergency) || ', after the last discussion'
         END,

@@ -396,7 +396,7 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
     assert row["why"] == [
         "Risk of an emergency admission in 12 months 43% (very high), up from 31% on 2 March 2026: heart failure, age 82, frailty",
         "2 emergency admissions in the last 90 days",
-        "Home from hospital since 20 March 2026",
+        "Discharged from hospital on 20 March 2026",
         "1 thing was lost between settings",
         "2 steps of care are due",
     ]
@@ -406,7 +406,7 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
     ]  # fmt: skip
     assert row["summary"] == [
         "General practice (GP1): 1 contact, the last on 10 February 2026; 1 missed; 2 repeat medicines. Knows heart failure, hypertension, anxiety or depression.",
-        "Hospital (RX1): 2 emergency admissions, the last on 12 March 2026; 17 nights in all, home on 20 March 2026; 1 emergency attendance. Knows heart failure, diabetes.",
+        "Hospital (RX1): 2 emergency admissions, the last on 12 March 2026; 17 nights in all, discharged on 20 March 2026; 1 emergency attendance. Knows heart failure, diabetes.",
         "Community (RY1): Nothing in 12 months.",
         "Social care (LA1): Gives long-term support at home; knows an unpaid carer (spouse), assessed on 22 December 2025.",
         "Care plan: One in force (RY1), last updated 45 days ago, review is late; coordinator RY1:C7.",
@@ -458,6 +458,13 @@ def test_who_is_in_hospital_tonight_is_told(tmp_path):
     row = listed(tmp_path, {"patient": people(1), "patient_activity": [stay(1, 4)]})[1][0]
 
     assert row["summary"][0].startswith("Hospital (RX1): In hospital since 28 March 2026; 1 emergency admission, ")
+
+
+def test_who_was_discharged_and_is_in_again_is_not_told_to_be_home(tmp_path):
+    row = listed(tmp_path, {"patient": people(1), "patient_activity": [stay(1, 20, 12), stay(1, 4)]})[1][0]
+
+    assert row["why"][1] == "Discharged from hospital on 20 March 2026, in again since 28 March 2026"
+    assert row["points"] == 30
 
 
 def test_the_table_is_as_the_dictionary_says(tmp_path):
