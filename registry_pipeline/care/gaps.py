@@ -44,6 +44,9 @@ _RECORDS: Mapping[str, tuple[str, str]] = {
 }
 """Kinds of protocols: the kind of record that each rests on, and what it is called."""
 
+MOST_NAMED = 10
+"""Providers whom a check names; a care system has hundreds of practices."""
+
 
 @dataclass
 class _Evaluated:
@@ -83,7 +86,8 @@ def find_gaps(reading: Reading, folder: Path) -> Made:
     lists = codes.name_meanings(reading.connection, reading.configuration, wanted)
     reading.connection.execute(load_sql("care_tables"))
     reading.connection.execute(load_sql("care_person"), {"night": reading.night})
-    steps = _People(reading).steps_of(read.sound)
+    people = _People(reading)
+    steps = people.steps_of(read.sound)
     evaluated = [step for step in steps if not step.missing]
     _fill(reading, evaluated)
     _stand(reading, evaluated)
@@ -95,7 +99,8 @@ def find_gaps(reading: Reading, folder: Path) -> Made:
         "code_lists": {name: code_list.about for name, code_list in lists.items()},
         "left_out": dict(read.broken),
     }
-    return Made({TABLE.name: rows}, _checks(read.broken, steps, counts), about)
+    checks = (*_checks(read.broken, steps, counts), _partly_delivered(people.delivered, evaluated))
+    return Made({TABLE.name: rows}, checks, about)
 
 
 class _People:
@@ -104,10 +109,10 @@ class _People:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.connection = reading.connection
-        delivered = reading.connection.execute(load_sql("care_delivered")).fetchall()
-        self.delivered: dict[str, set[str]] = {}
-        for kind, setting in delivered:
-            self.delivered.setdefault(kind, set()).add(setting)
+        self.delivered: dict[str, dict[str, set[str]]] = {}
+        """Kind of record, setting, and the providers that deliver it."""
+        for kind, setting, provider in reading.connection.execute(load_sql("care_delivered")).fetchall():
+            self.delivered.setdefault(kind, {}).setdefault(setting, set()).add(provider)
         self.facts: dict[str, int] = {}
         self.groups: dict[str, tuple[int | None, str, tuple[str, ...]]] = {}
 
@@ -142,7 +147,8 @@ class _People:
     def _not_delivered(self, kind: str, settings: tuple[str, ...]) -> str:
         """What nobody delivers, in words; empty where somebody does."""
         record, called = _RECORDS[kind]
-        if self.delivered.get(record, set()) & set(settings or self.delivered.get(record, ())):
+        delivered = self.delivered.get(record, {})
+        if delivered.keys() & set(settings or delivered):
             return ""
         return f"nobody delivers {called}" + (f" of {' or '.join(settings)}" if settings else "")
 
@@ -192,6 +198,8 @@ class _People:
     def _cannot_tell(self, criterion: Criterion) -> str:
         if criterion.risk_level is not None or criterion.frailty is not None:
             return "risk_stratification was not made" if "risk_stratification" in self.reading.absent else ""
+        if criterion.condition is not None and "observation" in self.delivered:
+            return ""
         for kind in ("condition", "carer", "care_plan", "service"):
             if getattr(criterion, kind) is not None:
                 return self._not_delivered(kind, ())
@@ -304,17 +312,21 @@ def _told(protocol: Protocol, steps: list[_Evaluated], counts: Mapping[int, tupl
 def _told_of(made: _Evaluated, counts: Mapping[int, tuple[Any, ...]]) -> dict[str, Any]:
     if made.missing:
         return {"not_evaluated": made.missing}
-    people, done, due, _, discharges, readmitted = counts[made.number]
+    people, done, due, followed, discharges, readmitted = counts[made.number]
     told: dict[str, Any] = {"people": people, "done": done, "due": due}
     if made.step.within is not None:
-        told |= {"discharges": discharges or 0, "in_hospital_again": readmitted or 0}
+        told |= {"discharges": discharges or 0, "followed": followed, "in_hospital_again": readmitted or 0}
     return told | ({"without": made.without} if made.without else {})
 
 
 def _checks(
     broken: Mapping[str, str], steps: list[_Evaluated], counts: Mapping[int, tuple[Any, ...]]
 ) -> tuple[CheckOutcome, ...]:
-    not_evaluated = [f"{_name(made)} ({made.missing})" for made in steps if made.missing]
+    reasons: dict[str, list[str]] = {}
+    for made in steps:
+        if made.missing:
+            reasons.setdefault(made.missing, []).append(_name(made))
+    not_evaluated = [f"{reason}: {', '.join(names)}" for reason, names in reasons.items()]
     never = [
         _name(made) for made in steps if not made.missing and counts[made.number][0] and not counts[made.number][3]
     ]
@@ -325,6 +337,20 @@ def _checks(
             "steps_were_ever_done", "steps that were done for nobody: the data or the code list may be missing", never
         ),
     )
+
+
+def _partly_delivered(delivered: Mapping[str, Mapping[str, set[str]]], evaluated: list[_Evaluated]) -> CheckOutcome:
+    """Providers that deliver nothing of a kind that others of their setting do: their people look due."""
+    records = {_RECORDS[counted.kind] for made in evaluated for counted in made.step.counts}
+    lacking = []
+    for record, called in sorted(records):
+        for setting, providers in sorted(delivered.get(record, {}).items()):
+            silent = sorted(delivered.get("record", {}).get(setting, set()) - providers)
+            if silent:
+                named = ", ".join(silent[:MOST_NAMED]) + (" and others" if len(silent) > MOST_NAMED else "")
+                lacking.append(f"{len(silent)} of {setting} deliver no {called}: {named}")
+    reason = "providers that deliver nothing of what others of their setting do, so that their people look due"
+    return _check("providers_deliver_alike", reason, lacking)
 
 
 def _name(made: _Evaluated) -> str:

@@ -142,7 +142,8 @@ class Criterion(_Described):
 
     Attributes:
         anybody: everybody.
-        condition: has a condition of this code list in force: any provider's record of it that has begun and not ended.
+        condition: has a condition of this code list in force: any provider's record of it that has begun and not ended,
+            or an observation that was entered with such a code, which has no end.
         age: of this age.
         risk_level: of these levels of `risk_stratification`.
         frailty: of these electronic frailty categories of `risk_stratification`.

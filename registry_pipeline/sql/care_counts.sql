@@ -1,4 +1,4 @@
--- People in each step, and how many of them are done and due. Parameter: $night.
+-- People in each step, and how many of them are done and due; some are neither, for it is not due for the first time yet. Parameter: $night.
 WITH
 standing AS (
     SELECT
@@ -17,7 +17,8 @@ discharged AS (
         step,
         count(DISTINCT patient_id) AS people,
         count(*) AS discharges,
-        count(*) FILTER (is_contacted) AS done,
+        count(DISTINCT patient_id) - count(DISTINCT patient_id) FILTER (NOT is_closed) AS done,
+        count(*) FILTER (is_contacted) AS followed,
         count(*) FILTER (is_closed AND NOT is_contacted) AS readmitted,
         count(DISTINCT patient_id) FILTER (NOT is_closed) AS due
     FROM care_discharge
@@ -29,7 +30,7 @@ SELECT
     coalesce(standing.people, discharged.people, 0),
     coalesce(standing.done, discharged.done, 0),
     coalesce(standing.due, discharged.due, 0),
-    coalesce(standing.ever_done, discharged.done, 0),
+    coalesce(standing.ever_done, discharged.followed, 0) AS ever_done,
     discharged.discharges,
     discharged.readmitted
 FROM care_step

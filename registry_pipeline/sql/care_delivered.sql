@@ -1,12 +1,14 @@
--- Which kinds of records anybody delivers, by setting.
-SELECT DISTINCT 'condition' AS kind, setting FROM patient_condition
+-- Which kinds of records each provider delivers; `record` is that it knows anybody at all.
+SELECT DISTINCT 'record' AS kind, setting, provider FROM patient_record
 UNION ALL
-SELECT DISTINCT 'observation', setting FROM patient_observation
+SELECT DISTINCT 'condition', setting, provider FROM patient_condition
 UNION ALL
-SELECT DISTINCT 'care_plan', setting FROM patient_care_plan
+SELECT DISTINCT 'observation', setting, provider FROM patient_observation
 UNION ALL
-SELECT DISTINCT 'carer', setting FROM patient_carer
+SELECT DISTINCT 'care_plan', setting, provider FROM patient_care_plan
 UNION ALL
-SELECT DISTINCT 'service', setting FROM patient_care_service
+SELECT DISTINCT 'carer', setting, provider FROM patient_carer
 UNION ALL
-SELECT DISTINCT activity_kind, setting FROM patient_activity;
+SELECT DISTINCT 'service', setting, provider FROM patient_care_service
+UNION ALL
+SELECT DISTINCT activity_kind, setting, provider FROM patient_activity;

@@ -384,7 +384,7 @@ def test_the_newest_open_discharge_is_told_and_no_other(tmp_path):
     assert (row["due_since"], row["last_done"]) == (date(2025, 12, 14), date(2026, 1, 11))
     assert row["trigger_event_key"] == "patient_activity:00003"  # two contacts of DELIVERED come first
     told = made.about["protocols"]["seamless_care"]["steps"]["contact_after_mental_health_discharge"]
-    assert told == {"people": 1, "done": 1, "due": 1, "discharges": 3, "in_hospital_again": 0}
+    assert told == {"people": 1, "done": 0, "due": 1, "discharges": 3, "followed": 1, "in_hospital_again": 0}
 
 
 SOON = "seamless_care.community_contact_after_discharge"
@@ -396,6 +396,8 @@ FRAIL_CASES = {
     "by the practice": ([has(FRAIL), contact("2026-03-04 23:00", "GP1")], None),
     "in an outpatient clinic": ([has(FRAIL), contact("2026-03-04 23:00", "RX1")], ("2026-03-05", None)),
     "before, on the same day": ([has(FRAIL), contact("2026-03-02 08:00", "RY1")], ("2026-03-05", None)),
+    "entered as an observation": ([seen(FRAIL, "2026-01-01"), contact("2026-03-06 08:00", "RY1")], ("2026-03-05", "2026-03-06")),
+    "to be entered": ([seen(FRAIL, "2026-04-02")], None),
     "severe by the index": ([risk(frailty="severe")], ("2026-03-05", None)),
     "moderate by the index": ([risk(frailty="moderate")], None),
     "frail, but not severely": ([has("248279007")], None),
@@ -422,7 +424,16 @@ def test_what_nobody_delivers_is_not_evaluated_and_said_so(tmp_path):
     check = {check.name: check for check in made.checks}["steps_can_be_evaluated"]
     assert not check.passed
     assert check.severity == "warning"
-    assert "diabetes.hba1c (nobody delivers observations)" in check.observed
+    assert "nobody delivers observations: copd.annual_review, copd.breathlessness" in check.observed
+
+
+def test_a_practice_that_delivers_no_observations_is_named(tmp_path):
+    known = [("patient_record", event(n, p, record_id=f"{p}:{n}")) for n, p in ((1, "GP1"), (2, "GP2"), (3, "RX1"))]
+    made, _ = run(tmp_path, has(DIABETES), seen(HBA1C, "2026-01-01"), *known)
+    check = {check.name: check for check in made.checks}["providers_deliver_alike"]
+    assert not check.passed
+    assert "1 of gp deliver no observations: GP2" in check.observed
+    assert "RX1" not in check.observed  # no hospital does
 
 
 def test_a_registry_of_nobody_and_nothing(tmp_path):
