@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 HOSPITAL_FRAILTY_YEARS = 2
 """Years before the index admission whose emergency admissions count (Gilbert 2018), and years before the night within
-which the index admission, the person's last emergency admission, must lie."""
+which the index admission, the person's last emergency admission, must lie. That the paper counts emergency admissions,
+and no planned ones, is as later work describes it (an implementation for MIMIC-IV; a study of a modified score); the
+paper's own text was not at hand."""
 
 CHARLSON_YEARS = 5
 """Years of hospital stays that are looked back on. Charlson (1987) and Quan look at one admission; on linked data one
