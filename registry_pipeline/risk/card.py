@@ -200,7 +200,7 @@ def write_card(content: Mapping[str, Any]) -> str:
                 ["people learned from", _count(training["people_learned_from"])],
                 ["people calibrated on", _count(training["people_calibrated_on"])],
                 ["emergency admissions learned from", _count(training["emergency_admissions_learned_from"])],
-                ["penalty (scikit-learn's C for each 1,000 people)", str(training["penalty"])],
+                ["penalty (scikit-learn's C)", str(training["penalty"])],
                 ["kinds of records", ", ".join(training["inputs"])],
                 [
                     "code lists",

@@ -18,6 +18,7 @@ could (a record that was written after the admission, but dated before it, passe
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,15 +75,18 @@ CALIBRATION_FOLDS: Final = (3, 4)
 TEST_FOLDS: Final = (0, 1, 2)
 """People are parted by a digest of their id: 30% for the test where it must not share people, 20% for calibration."""
 
-PENALTIES: Final = (0.003, 0.03, 0.3)
-"""Strengths of regularisation that are tried (the inverse of the penalty, in scikit-learn's unit, for each 1,000 people
-to learn from); the one with the least loss on the calibration people is taken."""
+PENALTIES: Final = (0.0003, 0.003, 0.03, 0.3)
+"""Strengths of regularisation that are tried (scikit-learn's C, the inverse of the penalty on a sum over people), from
+the strongest; the one with the least loss on the calibration people is taken."""
 
-TRIED_ON: Final = 200_000
+TRIED_ON: Final = 100_000
 """People on whom penalties are tried, and single features looked at; the model itself is fitted on all."""
 
 UNBROKEN: Final = 0.25
 """A month with less than this share of the usual number of hospital events is not history: the extract began later."""
+
+BY_CHANCE: Final = 0.001
+"""Unless so many months of a small registry would have as few: a month in eighty years."""
 
 
 @dataclass(frozen=True)
@@ -212,14 +216,12 @@ def _months_before(day: date, months: int) -> date:
 def _history_starts(connection: duckdb.DuckDBPyConnection, night: date) -> date | None:
     """First day from which hospital events are there month by month without a gap, up to the night."""
     months = dict(connection.execute(load_sql("risk_history"), {"night": night}).fetchall())
-    whole = [n for month, n in months.items() if month < night.replace(day=1)][-12:]
-    if not whole:
-        return None
-    least = UNBROKEN * statistics.median(whole)
-    month, starts = night.replace(day=1), None
-    while months.get(month, 0) >= least or (starts is None and month == night.replace(day=1)):
-        starts = month
-        month = (month - timedelta(days=1)).replace(day=1)
+    this_month = night.replace(day=1)
+    usual = statistics.median([n for month, n in months.items() if month < this_month][-12:] or [0])
+    starts = this_month if this_month in months else None
+    month = _month_before(this_month)
+    while months and month >= min(months) and not _is_gap(months.get(month, 0), usual):
+        starts, month = month, _month_before(month)
     if starts is None:
         return None
     first = connection.execute(
@@ -228,6 +230,18 @@ def _history_starts(connection: duckdb.DuckDBPyConnection, night: date) -> date 
         {"starts": starts},
     ).fetchall()[0][0]
     return first if isinstance(first, date) else None
+
+
+def _month_before(month: date) -> date:
+    return (month - timedelta(days=1)).replace(day=1)
+
+
+def _is_gap(events: int, usual: float) -> bool:
+    """Whether a month has far fewer events than usual, and so few that chance does not explain it (Poisson)."""
+    if events >= UNBROKEN * usual:
+        return False
+    chance = sum(math.exp(n * math.log(usual) - usual - math.lgamma(n + 1)) for n in range(events + 1))
+    return chance < BY_CHANCE
 
 
 def _gather(
@@ -325,13 +339,13 @@ def _fit(features: Sequence[Feature], people: _People, plan: Plan) -> tuple[Risk
     outcome = people.outcome[learned]
     held = np.nan_to_num((people.matrix[held_out] - mean) / np.where(deviation > 0, deviation, 1), nan=0.0)
     held_outcome = people.outcome[held_out]
-    penalty, losses = _penalty(standard, outcome, held, held_outcome)
-    weights, intercept = _regression(standard, outcome, penalty)
+    penalty, weights, intercept, losses = _regression(standard, outcome, held, held_outcome)
     slope, shift = recalibration(held @ weights + intercept, held_outcome)
-    if slope.high <= 0 or slope.value <= 0:
+    if slope.low <= 0:
         raise RunFailed(
             "No model was kept: on people whom it did not learn from, what it learned tells nothing of emergency"
-            f" admissions (calibration slope {slope.value:.2f}); more events are needed, or features that tell more."
+            f" admissions (calibration slope {slope.value:.2f}, at least {slope.low:.2f}); more events are needed, or"
+            " features that tell more."
         )
     columns = tuple(
         ModelColumn(name, feature, float(m), float(d), round(float(w), 8) if d > 0 else 0.0)
@@ -374,26 +388,29 @@ def _moments(matrix: Matrix, chosen: Any) -> tuple[Floats, Floats]:
     return mean, deviation
 
 
-def _penalty(matrix: Floats, outcome: Any, held: Floats, held_outcome: Any) -> tuple[float, dict[str, float]]:
-    """The strength of regularisation that loses least on people who were held out."""
+def _regression(
+    matrix: Floats, outcome: Any, held: Floats, held_outcome: Any
+) -> tuple[float, Floats, float, dict[str, float]]:
+    """Weights and intercept at the penalty that loses least on people who were held out."""
     import numpy as np
-
-    losses = {}
-    for strength in PENALTIES:
-        weights, intercept = _regression(matrix[:TRIED_ON], outcome[:TRIED_ON], strength)
-        odds = held @ weights + intercept
-        losses[str(strength)] = round(float(np.mean(np.logaddexp(0, odds) - held_outcome * odds)), 6)
-    best = min(losses, key=lambda strength: losses[strength])
-    return float(best), losses
-
-
-def _regression(matrix: Floats, outcome: Any, strength: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # ships no types
 
-    # Newton's method on the normal matrix: a dozen passes over the people, and no step size to choose.
-    regression = LogisticRegression(C=strength * 1000 / len(outcome), solver="newton-cholesky", max_iter=100)
-    regression.fit(matrix, outcome)
-    return regression.coef_[0], float(regression.intercept_[0])
+    # Newton's method on the normal matrix: no step size to choose. Each fit starts where the last one ended, from the
+    # strongest penalty on, so that the fit on everybody needs a few passes only.
+    regression = LogisticRegression(solver="newton-cholesky", max_iter=100, warm_start=True)
+    losses: dict[str, float] = {}
+    found: dict[str, tuple[Floats, Floats]] = {}
+    tried = matrix[:TRIED_ON], outcome[:TRIED_ON]
+    for strength in PENALTIES:
+        regression.set_params(C=strength).fit(*tried)
+        odds = held @ regression.coef_[0] + regression.intercept_[0]
+        losses[str(strength)] = round(float(np.mean(np.logaddexp(0, odds) - held_outcome * odds)), 6)
+        found[str(strength)] = regression.coef_.copy(), regression.intercept_.copy()
+    best = min(losses, key=lambda strength: losses[strength])
+    regression.coef_, regression.intercept_ = found[best]
+    if len(matrix) > len(tried[0]):
+        regression.set_params(C=float(best)).fit(matrix, outcome)
+    return float(best), regression.coef_[0], float(regression.intercept_[0]), losses
 
 
 def _odds(model: RiskModel, matrix: Matrix) -> Floats:

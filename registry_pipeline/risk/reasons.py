@@ -43,15 +43,12 @@ def in_words(count: float, singular: str) -> str:
 
 def _plural(words: str) -> str:
     """The plural of what is counted: the first noun of the words, before at, with, in, of, on, after or that."""
-    irregular = {"social care service at home": "social care services at home"}
-    if words in irregular:
-        return irregular[words]
     parts = words.split()
     ends = (n for n, part in enumerate(parts) if part in ("at", "with", "in", "of", "on", "after", "that"))
     noun = next(ends, len(parts)) - 1
     last = parts[noun]
     parts[noun] = f"{last[:-1]}ies" if last.endswith("y") and last[-2:-1] not in "aeo" else f"{last}s"
-    return " ".join(parts)
+    return " ".join(parts).replace(" that was ", " that were ")
 
 
 def period(days: int) -> str:
