@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline.codes import CodeList, name_meanings
+from registry_pipeline.codes import MATCHES_AS, CodeList, name_meanings
 from registry_pipeline.consumer import Reading
 from registry_pipeline.errors import BadInput
 from registry_pipeline.storage import load_sql
@@ -136,6 +136,7 @@ FRAILTY_DEFICITS: tuple[str, ...] = (
 )  # fmt: skip
 """The 35 coded deficits of the electronic frailty index; the 36th, polypharmacy, is counted from medicines."""
 
+LISTS_OF_CONDITIONS = ("cambridge_multimorbidity", "efi_deficits")
 LISTS = ("hospital_frailty", "charlson_quan", "cambridge_multimorbidity", "efi_deficits", "electronic_frailty_index")
 
 
@@ -153,7 +154,7 @@ def name_scores(reading: Reading) -> Mapping[str, Any]:
     _check_lists(lists)
     connection.execute(load_sql("risk_score_macros"))
     connection.execute(load_sql("risk_score_person"), {"night": night})
-    connection.execute(load_sql("risk_score_input"))
+    connection.execute(load_sql("risk_score_input"), {"coding_systems": _coding_systems(lists)})
     connection.execute(load_sql("risk_score_known"))
     several = ["charlson_quan", "cambridge_multimorbidity", "efi_deficits"]
     connection.execute(load_sql("risk_score_coded"), {"night": night, "lists": several})
@@ -178,6 +179,12 @@ def name_scores(reading: Reading) -> Mapping[str, Any]:
     ):
         connection.execute(f"DROP TABLE risk_score_{name}")
     return about
+
+
+def _coding_systems(lists: Mapping[str, CodeList]) -> list[str]:
+    """Coding systems in which conditions of the Cambridge score and deficits can be told at all."""
+    several = [{MATCHES_AS[code.coding_system] for code in lists[name].codes} for name in LISTS_OF_CONDITIONS]
+    return sorted(set.intersection(*several))
 
 
 def _score_charlson(connection: duckdb.DuckDBPyConnection, night: date) -> None:

@@ -18,13 +18,13 @@ judged AS (
             WHEN has_died THEN 'died'
             WHEN age IS NULL THEN 'age not known'
             WHEN age < 75 THEN 'under 75'
-            WHEN NOT coalesce(has_spells, false) THEN 'no provider that delivers hospital stays knows the person'
+            WHEN NOT coalesce(has_spells, false) THEN 'no provider that delivers hospital stays with ICD-10 diagnoses knows the person'
             WHEN hospital.score IS NULL THEN 'no emergency admission within 2 years'
         END AS hospital_frailty_missing,
         CASE
             WHEN has_died THEN 'died'
-            WHEN NOT coalesce(has_hospital_codes, false)
-                THEN 'no provider that delivers hospital stays or ICD-10 conditions knows the person'
+            WHEN NOT coalesce(has_icd10, false)
+                THEN 'no provider that delivers ICD-10 diagnoses or conditions knows the person'
         END AS charlson_missing,
         CASE
             WHEN has_died THEN 'died'
@@ -32,14 +32,15 @@ judged AS (
             WHEN age < 65 THEN 'under 65'
             WHEN frailty.index IS NOT NULL THEN NULL
             WHEN NOT coalesce(has_practice_conditions, false)
-                THEN 'no value within 12 months, and no practice that delivers conditions knows the person'
+                THEN 'no value within 12 months, and no practice that delivers conditions in a coding system of the list'
+                    || ' knows the person'
             WHEN NOT coalesce(has_practice_medicines, false)
-                THEN 'no value within 12 months, and no practice that delivers medicines knows the person'
+                THEN 'no value within 12 months, and no practice that delivers repeat medicines knows the person'
         END AS electronic_frailty_missing,
         CASE
             WHEN has_died THEN 'died'
             WHEN NOT coalesce(has_practice_conditions, false)
-                THEN 'no practice that delivers conditions knows the person'
+                THEN 'no practice that delivers conditions in a coding system of the list knows the person'
         END AS cambridge_multimorbidity_missing,
         hospital.score AS hospital_score,
         coalesce(charlson.original, 0) AS original,

@@ -1,19 +1,31 @@
--- Which provider delivers which kind of records that the scores read, and the bit that stands for the setting and kind.
+-- Which provider delivers which kind of records that the scores can read, and the bit that stands for the setting and
+-- kind. Stays without a single ICD-10 diagnosis, conditions in another coding system than the lists' and medicines of
+-- which nobody says whether they are repeated tell nothing: what is not there must not become a zero.
+-- Parameter: $coding_systems, of the lists of conditions.
 CREATE OR REPLACE TEMP TABLE risk_score_input AS
 WITH
 delivered AS (
-    SELECT DISTINCT provider, setting, activity_kind AS kind, false AS has_icd10
+    SELECT
+        provider, setting, 'spell' AS kind, false AS is_listed,
+        bool_or(list_has_any(list_transform(diagnoses, lambda code: code_system_of_form(code)), ['icd10'])) AS is_icd10
     FROM patient_activity
-    WHERE activity_kind IN ('spell', 'medication')
+    WHERE activity_kind = 'spell' AND len(diagnoses) > 0
+    GROUP BY provider, setting
     UNION ALL
-    SELECT provider, setting, 'condition', bool_or(coalesce(coding_system = 'icd10', false))
+    SELECT DISTINCT provider, setting, 'medication', true, false
+    FROM patient_activity
+    WHERE activity_kind = 'medication' AND is_repeat IS NOT NULL
+    UNION ALL
+    SELECT
+        provider, setting, 'condition',
+        bool_or(coding_system IN (SELECT unnest($coding_systems::VARCHAR[]))),
+        bool_or(coding_system = 'icd10')
     FROM patient_condition
     GROUP BY provider, setting
     UNION ALL
-    SELECT DISTINCT provider, setting, 'observation', false
+    SELECT DISTINCT provider, setting, 'observation', true, false
     FROM patient_observation
 )
-SELECT
-    provider, setting, kind, has_icd10,
-    1::BIGINT << (dense_rank() OVER (ORDER BY setting, kind) - 1)::INTEGER AS bit
+SELECT *, 1::BIGINT << (dense_rank() OVER (ORDER BY setting, kind) - 1)::INTEGER AS bit
 FROM delivered
+WHERE is_listed OR is_icd10

@@ -7,9 +7,9 @@ delivers AS (
     SELECT
         provider,
         bit_or(bit) AS inputs,
-        bool_or(kind = 'condition' AND setting = 'gp') AS has_practice_conditions,
+        bool_or(kind = 'condition' AND setting = 'gp' AND is_listed) AS has_practice_conditions,
         bool_or(kind = 'medication' AND setting = 'gp') AS has_practice_medicines,
-        bool_or(kind = 'spell' OR has_icd10) AS has_hospital_codes,
+        bool_or(kind IN ('spell', 'condition') AND is_icd10) AS has_icd10,
         bool_or(kind = 'spell') AS has_spells
     FROM risk_score_input
     GROUP BY provider
@@ -19,7 +19,7 @@ SELECT
     bit_or(inputs) AS inputs,
     bool_or(has_practice_conditions) AS has_practice_conditions,
     bool_or(has_practice_medicines) AS has_practice_medicines,
-    bool_or(has_hospital_codes) AS has_hospital_codes,
+    bool_or(has_icd10) AS has_icd10,
     bool_or(has_spells) AS has_spells
 FROM patient_record
 JOIN delivers USING (provider)

@@ -96,7 +96,7 @@ FRAILTY_CASES = [
     ("worked_example", 80, [("F001", date(2025, 6, 1), True), ("W190", DAY, True)], 10.3, "intermediate", None),
     ("each_code_once", 80, [("F001 F009", DAY, True), ("F000", date(2025, 1, 1), True)], 7.1, "intermediate", None),
     ("no_code_of_the_score", 80, [("Z000 I10", DAY, True)], 0.0, "low", None),
-    ("no_diagnosis_at_all", 80, [("", DAY, True)], 0.0, "low", None),
+    ("no_diagnosis_in_this_stay", 80, [("", DAY, True)], 0.0, "low", None),
     ("just_below_5", 80, [("G81 M15 R50", DAY, True)], 4.9, "low", None),
     ("exactly_5", 80, [("G30 J69", DAY, True)], 5.0, "intermediate", None),
     # 7.1 + 4.4 + 3.0 + 0.5 is 15 and not a little more, though no sum of binary fractions says so.
@@ -567,12 +567,16 @@ def test_known_to_a_practice_that_delivers_nothing_of_the_kind(tmp_path):
     rows = [*DELIVERED, patient("a"), known("a", "H")]
     found = scores_of(tmp_path, *rows)["a"]
     assert found["cambridge_multimorbidity_score"] is None
-    assert found["cambridge_multimorbidity_missing"] == "no practice that delivers conditions knows the person"
+    assert found["cambridge_multimorbidity_missing"] == (
+        "no practice that delivers conditions in a coding system of the list knows the person"
+    )
     assert found["long_term_conditions"] is None
     assert found["electronic_frailty_index"] is None
     assert "no practice that delivers conditions" in found["electronic_frailty_missing"]
-    assert "delivers hospital stays or ICD-10 conditions" in found["charlson_missing"]
-    assert "delivers hospital stays" in found["hospital_frailty_missing"]
+    assert found["charlson_missing"] == "no provider that delivers ICD-10 diagnoses or conditions knows the person"
+    assert found["hospital_frailty_missing"] == (
+        "no provider that delivers hospital stays with ICD-10 diagnoses knows the person"
+    )
     assert found["inputs_used"] == []
 
 
@@ -589,8 +593,32 @@ def test_without_medicines_the_frailty_index_cannot_be_counted(tmp_path):
     rows = [patient("a", age=70), known("a", "G"), condition("a", "44054006")]
     found = scores_of(tmp_path, *rows)["a"]
     assert found["electronic_frailty_index"] is None
-    assert "no practice that delivers medicines" in found["electronic_frailty_missing"]
+    assert "no practice that delivers repeat medicines" in found["electronic_frailty_missing"]
     assert found["cambridge_multimorbidity_score"] == 0.71
+
+
+def test_read_codes_that_no_list_holds_are_not_taken_for_no_conditions(tmp_path):
+    rows = [patient("a", age=70), known("a", "G"), condition("a", "C10F.", system="read2"), medicine("a", "1")]
+    found = scores_of(tmp_path, *rows)["a"]
+    assert found["cambridge_multimorbidity_score"] is None
+    assert found["electronic_frailty_index"] is None
+    assert found["inputs_used"] == []
+
+
+def test_stays_without_diagnoses_are_not_taken_for_no_diagnoses(tmp_path):
+    rows = [patient("a", age=80), known("a", "R"), spell("a", ""), spell("a", "44054006")]
+    found = scores_of(tmp_path, *rows)["a"]
+    assert (found["hospital_frailty_score"], found["charlson_original"]) == (None, None)
+    assert "ICD-10" in found["hospital_frailty_missing"]
+    assert "ICD-10" in found["charlson_missing"]
+
+
+def test_medicines_of_which_nobody_says_whether_they_are_repeated_are_no_polypharmacy_and_no_zero(tmp_path):
+    rows = [patient("a", age=70), known("a", "G"), condition("a", "44054006")]
+    rows += [medicine("a", str(number), repeat=None) for number in range(6)]
+    found = scores_of(tmp_path, *rows)["a"]
+    assert found["electronic_frailty_index"] is None
+    assert "repeat medicines" in found["electronic_frailty_missing"]
 
 
 def test_a_supplied_index_needs_nothing_else(tmp_path):
