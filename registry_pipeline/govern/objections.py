@@ -8,8 +8,9 @@ making an output (`registry.purposes` does, and asks here).
   valid NHS number of their records. Who has none cannot be asked about: `without_nhs_number` says what becomes of them.
   It covers planning and research on confidential patient information, not direct care (National Data Opt-out
   Operational Policy); which purposes those are here stands in `outputs.<purpose>.objections`.
-* **Type 1 opt-out** (`type_1`): dissent, coded at the practice, from data leaving it for anything but direct care. The
-  person's GP records stay out; what others recorded of the person does not leave a practice, and stays.
+* **Type 1 opt-out** (`type_1`): dissent, coded at the practice among problems or observations, from data leaving it for
+  anything but direct care. The person's GP records stay out; what others recorded of the person does not leave a
+  practice, and stays.
 * **Local objections** (`local`): made to this deployment, by purpose (UK GDPR Article 21). All records that are one
   person with the one objected for, on the night, stay out.
 
@@ -70,8 +71,8 @@ def name_left_out(
 
     Args:
         connection: has the views `covered_record` (the columns of person_record, and patient_id) and
-            `covered_condition` (record_id, setting, code, coding_system, start_date). Conditions of records that are
-            not in `covered_record` count as well, so that a dissent is heard wherever it was recorded.
+            `covered_condition` (record_id, setting, code, coding_system, start_date; observations are among it). Codes of
+            records that are not in `covered_record` count as well, so that a dissent is heard wherever it was recorded.
         configuration: the deployment.
         purpose: the output's.
         night: the night of the registry that it is made from.

@@ -214,7 +214,7 @@ class _System:
                     )
                 self._deliver(code, books[code], population, rng, today, number)
         self.progress("truth", 1.0)
-        _name_neighbourhoods(self.out, list(places.practices))
+        name_neighbourhoods(self.out, list(places.practices))
         areas.write_postcodes(self.out / "postcodes.csv", places)
         truth_rows = truth.write_truth(
             self.out / "truth", population, places, [b.holding for b in books.values()], self.replacements,
@@ -324,7 +324,7 @@ class _System:
         return events
 
     def _aftercare(self, book: _Provider, known: activity.Known, window: tuple[int, int]) -> pa.Table:
-        """Contacts that follow stays; those of trusts that deliver stays later in the night come the night after."""
+        """Tonight's contacts that follow stays. Hospitals, and RV1's own stays, have delivered before them."""
         planned = self.aftercare.get(known.provider[:2], aftercare.NOTHING)
         own = stream(self.seed, known.provider, "after", window[1])
         events = aftercare.happen(known, planned, window, own, 1 + book.issued["contact"])
@@ -399,8 +399,13 @@ class _System:
         })  # fmt: skip
 
 
-def _name_neighbourhoods(out: Path, practices: list[str]) -> None:
-    """Write the neighbourhood teams of the practices that there are: some four that lie beside each other."""
+def name_neighbourhoods(out: Path, practices: list[str]) -> None:
+    """Write the neighbourhood teams into a deployment's `registry.yaml`: practices that lie beside each other.
+
+    Args:
+        out: the deployment's folder.
+        practices: every practice, in the order in which they lie.
+    """
     teams = {
         f"Neighbourhood {1 + start // PRACTICES_A_TEAM}": practices[start : start + PRACTICES_A_TEAM]
         for start in range(0, len(practices), PRACTICES_A_TEAM)

@@ -7,13 +7,14 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from registry_pipeline.config import REPOSITORY, Column, FhirNdjsonSource, load_configuration
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import postcodes, pseudonyms
 from registry_pipeline.govern.objections import TYPE_1_DISSENT, TYPE_1_WITHDRAWN
 from registry_pipeline.storage import Home, connect
-from registry_pipeline.synthetic import delivery, recording, synthesise
+from registry_pipeline.synthetic import clinical, delivery, identifiers, recording, synthesise, system
 from registry_pipeline.synthetic.randomness import stream
 from tests.synthetic.reading import column, path_of, rows_of, text_of
 
@@ -41,6 +42,42 @@ def test_the_repositorys_own_configuration_is_what_a_system_gets(configuration):
     assert ours.deployment.synthetic_nhs_numbers
     assert configuration.sources == configuration.directory / "."
     assert configuration.deployment.made_up_replica.as_posix() == "replica"
+
+
+def test_practices_that_lie_beside_each_other_are_a_neighbourhood(configuration, made):
+    teams = configuration.deployment.neighbourhoods
+    there = pq.read_table(made.out / "truth" / "person.parquet")["gp_practice"].unique().drop_null().to_pylist()
+    assert sorted(code for practices in teams.values() for code in practices) == sorted(there)
+    assert [len(practices) for practices in teams.values()] == [4, 4]
+    assert teams == load_configuration(REPOSITORY / "dagster_home").deployment.neighbourhoods
+
+
+@pytest.mark.parametrize("practices", [8, 11, 111])
+def test_a_larger_system_has_more_neighbourhoods(tmp_path, practices):
+    file = tmp_path / "registry.yaml"
+    ours = (REPOSITORY / "dagster_home" / "registry.yaml").read_text()
+    for before in (ours, ours.partition("neighbourhoods:")[0]):  # written anew, or for the first time
+        file.write_text(before)
+        codes = identifiers.practice_codes(practices).tolist()
+        system.name_neighbourhoods(tmp_path, codes)
+        written = YAML(typ="safe").load(file.read_text())
+        assert [code for team in written["neighbourhoods"].values() for code in team] == codes
+        assert max(map(len, written["neighbourhoods"].values())) == 4
+        assert written["postcodes"] == {"path": "postcodes.csv"}
+        assert "outputs" not in before.partition("neighbourhoods:")[2] or set(written["outputs"]) == {
+            "risk_stratification", "audit",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["GP1", "GP2", "GP3", "RX1", "RX2", "RY1", "RV1"])
+def test_every_supplier_tells_observations_in_its_own_form(configuration, code):
+    feed = configuration.provider(code).feeds["observation"]
+    rows = [row for night in NIGHTS for row in rows_of(configuration, feed, night)]
+    assert len(rows) > 5
+    coded = {row[feed.columns["code"].source[0]] for row in rows}
+    assert coded <= {one.code for one in clinical.OBSERVED.values()} | {code for code, _ in clinical.BREATHLESSNESS}
+    value, unit = (feed.columns[name].source[0] for name in ("value", "unit"))
+    assert all(row[unit] for row in rows if row[value])
 
 
 @pytest.mark.parametrize("night", NIGHTS)
