@@ -18,7 +18,7 @@ from registry_pipeline import storage
 from registry_pipeline.audit import LIMITATIONS, SMALL_NUMBERS, section
 from registry_pipeline.audit.measures import Measure
 from registry_pipeline.audit.section import Teller, Told
-from registry_pipeline.audit.shown import PEERS, SYSTEM, Shown, Unit, read
+from registry_pipeline.audit.shown import NAMELESS, PEERS, SYSTEM, Shown, Unit, read
 from registry_pipeline.consumer import Reading
 from registry_pipeline.pages import shell
 
@@ -109,6 +109,8 @@ def _name(reading: Reading, unit: Unit) -> str:
     dimension, value = unit
     if unit == SYSTEM:
         return "Whole system"
+    if value in NAMELESS:
+        return f"No {dimension} {'known' if value == 'not known' else 'named'}"
     known = reading.configuration.providers.get(value)
     if dimension == "provider" and known is not None and known.name:
         return f"{known.name} ({value})"

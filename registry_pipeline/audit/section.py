@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from registry_pipeline.audit.funnel import limits
 from registry_pipeline.audit.measures import Measure
-from registry_pipeline.audit.shown import GROUPS, PEERS, SYSTEM, Counted, Series, Shown, Unit
+from registry_pipeline.audit.shown import GROUPS, NAMELESS, PEERS, SYSTEM, Counted, Series, Shown, Unit
 from registry_pipeline.govern.disclosure import HIDDEN
 from registry_pipeline.pages import comparison, process, words
 from registry_pipeline.pages.comparison import Bar, Dot, Funnel
@@ -37,6 +37,12 @@ FAR = ("above_99_8", "below_99_8")
 
 MOST_BARS = 30
 """Organisations that are told as rows of a chart; more are told as a funnel."""
+
+TALL = 9
+"""Rows of a chart above which it takes the room of two."""
+
+LONGEST_AXIS = 48
+"""Letters of an axis's name."""
 
 MOST_TOLD = 8
 """Organisations named in a sentence."""
@@ -76,6 +82,7 @@ class Chart:
     description: str
     drawn: Markup | None
     table: Table | None = None
+    is_tall: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,11 @@ class Teller:
         return "" if year is None or year.value is None else self.span(year.low, year.high)
 
     def span(self, low: float | None, high: float | None) -> str:
-        """`12.1 to 13.4`; empty where an end is not known."""
-        return "" if low is None or high is None else f"{self.value(low)} to {self.value(high)}"
+        """`12.1 to 13.4`, or `12.1` where both read the same; empty where an end is not known."""
+        if low is None or high is None:
+            return ""
+        ends = list(dict.fromkeys((self.value(low), self.value(high))))
+        return " to ".join(ends)
 
     def system_year(self) -> Counted | None:
         """The system's last year."""
@@ -172,10 +182,8 @@ def year_name(year: Counted) -> str:
 
 def group_name(value: str, dimension: str = "") -> str:
     """A group or organisation as people read it."""
-    if dimension == "deprivation":
-        return DEPRIVATION.get(value, value)
-    told = value.replace("_", " ")
-    return told[0].upper() + told[1:] if dimension == "ethnicity" and told else told
+    told = DEPRIVATION.get(value, value) if dimension == "deprivation" else value
+    return told[:1].upper() + told[1:] if dimension in GROUPS else told
 
 
 def judged(funnel: str | None, better: str) -> str:
@@ -204,13 +212,21 @@ def teller(measure: Measure, shown: Shown) -> Teller:
         bound = by_size if any(series.year and series.year.funnel for _, series in peers) else _no_limits
         if dimension != "practice" and len(peers) <= MOST_BARS:
             continue
-        dots = [dot for name, series in peers if (dot := _dot(name, series.year, measure))]
+        named = [(name, series.year) for name, series in peers if name not in NAMELESS]
+        dots = [dot for name, year in named if (dot := _dot(name, year, measure))]
         for found, tells in ((told, True), (untold, False)):
             found[dimension] = comparison.funnel(
-                dots, system.value, bound, reads=made.value, share=made.kind == "share", across=measure.denominator,
+                dots, system.value, bound, reads=made.value, share=made.kind == "share", across=_across(measure),
                 tells=tells,
             )  # fmt: skip
     return made
+
+
+def _across(measure: Measure) -> str:
+    """What a funnel's level axis counts, short enough to stand below it."""
+    if len(measure.denominator) <= LONGEST_AXIS:
+        return measure.denominator
+    return measure.unit.removeprefix("share of ").capitalize()
 
 
 def _no_limits(_: float) -> None:
@@ -229,7 +245,7 @@ def _of_concern(by: Teller, dimension: str) -> list[str]:
     return [
         name
         for name, series in by.shown.among(dimension, by.measure.name)
-        if series.year and judged(series.year.funnel, by.measure.better) == "concern"
+        if name not in NAMELESS and series.year and judged(series.year.funnel, by.measure.better) == "concern"
     ]
 
 
@@ -284,8 +300,9 @@ def _charts(by: Teller, unit: Unit) -> list[Chart]:
     series = by.shown.of(unit, by.measure.name)
     found = [_by_month(by, series), _by_year(by, unit)]
     if unit == SYSTEM:
-        found += [_peers(by, each) for each in PEERS]
+        found += [_peers(by, each) for each in ("practice", "provider")]
         found += [_groups(by, each) for each in GROUPS]
+        found.append(_peers(by, "neighbourhood"))
     else:
         found.append(_peers(by, unit[0], own=unit[1]))
     return [chart for chart in found if chart is not None]
@@ -312,7 +329,7 @@ def _month_words(by: Teller, series: Series) -> str:
     if last.centre is None:
         return f"{said} No limits are drawn: {'a month is hidden' if _hides(series) else 'there are too few months'}."
     found = process.variation(series.months)
-    said += f" {found.words}: {found.why}." if found.why else " No signal: what moves it is what always moves it."
+    said += f" {found.words}: {found.why}." if found.why else " No signal: nothing but the usual ups and downs."
     return f"{said} Mean {by.value(last.centre)}, limits {by.span(last.low, last.high)}."
 
 
@@ -380,7 +397,8 @@ def _year_words(by: Teller, year: Counted) -> str:
     said = f"{year_name(year)}: {by.value(year.value)} ({by.measure.unit}), 95% interval {by.interval(year)}."
     if not year.has_linkage_range:
         return said
-    said += f" As the linkage threshold moves it lies from {by.span(year.linkage_low, year.linkage_high)}"
+    between = by.span(year.linkage_low, year.linkage_high)
+    said += f" As the linkage threshold moves it {'goes from' if ' to ' in between else 'stays at'} {between}"
     return said + (": linkage leaves it less sure than chance does." if year.is_linkage_wider else ".")
 
 
@@ -423,11 +441,13 @@ def _peers(by: Teller, dimension: str, own: str = "") -> Chart | None:
     said = _peer_words(by, dimension, years, own)
     if drawn is None:
         said = f"No {one} may be shown: all are small numbers." if any(y.is_hidden for _, y in years) else said
-    return Chart(f"{by.measure.name}-{dimension}", title, said, drawn, table)
+    is_tall = funnel is None and len(years) > TALL
+    return Chart(f"{by.measure.name}-{dimension}", title, said, drawn, table, is_tall)
 
 
 def _peer_words(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]], own: str) -> str:
     _, several = NAMES_OF[dimension]
+    years = [(name, year) for name, year in years if name not in NAMELESS or name == own]
     known = [(name, year) for name, year in years if year.value is not None]
     said = []
     of_own = next((year for name, year in known if name == own), None)

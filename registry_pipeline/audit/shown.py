@@ -6,6 +6,7 @@ What belongs here: reading the table, and which organisation has which figures. 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ PEERS: tuple[str, ...] = ("practice", "provider", "neighbourhood")
 
 GROUPS: tuple[str, ...] = ("ethnicity", "deprivation")
 """Dimensions that are told on the system's page only."""
+
+NAMELESS = ("not known", "none named")
+"""What stands for people whose practice or group is not known, or whose practice no neighbourhood names."""
 
 Unit = tuple[str, str]
 """A dimension and a value of it: an organisation, or a group of people."""
@@ -111,13 +115,19 @@ class Shown:
             for (of, value), measures in self.by_unit.items()
             if of == dimension and (series := measures.get(measure))
         ]
-        return sorted(found, key=lambda each: each[0])
+        return sorted(found, key=lambda each: in_order(each[0]))
 
     @property
     def organisations(self) -> list[Unit]:
         """Whoever has a page, in the order of the index; the system is always there."""
-        known = sorted((d, v) for d, v in self.by_unit if d in PEERS)
-        return [SYSTEM, *sorted(known, key=lambda unit: (PEERS.index(unit[0]), unit[1]))]
+        known = [unit for unit in self.by_unit if unit[0] in PEERS]
+        return [SYSTEM, *sorted(known, key=lambda unit: (PEERS.index(unit[0]), in_order(unit[1])))]
+
+
+def in_order(name: str) -> tuple[bool, list[tuple[int, str]], str]:
+    """Names as people order them: numbers in them by their size, and what stands for no name last."""
+    parts = re.findall(r"\d+|\D+", name)
+    return name in NAMELESS, [(int(part), "") if part.isdecimal() else (0, part.casefold()) for part in parts], name
 
 
 def read(connection: duckdb.DuckDBPyConnection) -> Shown:

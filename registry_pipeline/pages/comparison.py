@@ -22,6 +22,9 @@ HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 270, 52, 470, 14, 222
 STEPS = 40
 """Places at which a funnel's limits are drawn."""
 
+APART, BOLD_LETTER = 9, 0.62 * TYPE
+"""Of an organisation's name: how far from its mark, and the width of its letters."""
+
 MOST_NAMED = 14
 """Organisations named in a funnel: of more, the names would hide the dots."""
 
@@ -117,7 +120,7 @@ def funnel(
     """
     if len(dots) < 2:
         return None
-    x = Scale(0.0, max(max(dot.size for dot in dots) * 1.05, 1e-9), LEFT, RIGHT)
+    x = _by_size(dots)
     lines = _limit_lines(dots, limits, x)
     reach = [at for line in lines for _, at in line[len(line) // 5 :]]
     values = [*(dot.value for dot in dots), centre, *(at for at in reach if at >= 0 and (not share or at <= 1))]
@@ -131,10 +134,17 @@ def funnel(
     return Funnel("".join(parts), x, y, reads)
 
 
+def _by_size(dots: Sequence[Dot]) -> Scale:
+    """From nothing, or where all are large, from not far below the smallest."""
+    least, most = min(dot.size for dot in dots), max(dot.size for dot in dots)
+    apart = max(most - least, 0.1 * most, 1e-9)
+    return Scale(max(0.0, least - 0.3 * apart) if least > 0.3 * most else 0.0, most + 0.06 * apart, LEFT, RIGHT)
+
+
 def _limit_lines(
     dots: Sequence[Dot], limits: Callable[[float], Limits | None], x: Scale
 ) -> list[list[tuple[float, float]]]:
-    least = max(min(dot.size for dot in dots) * 0.5, x.high / 200)
+    least = max(min(dot.size for dot in dots) * 0.5, x.high / 200, x.low)
     sizes = [least * (x.high / least) ** (n / STEPS) for n in range(STEPS + 1)]
     found = [(size, known) for size in sizes if (known := limits(size)) is not None]
     return [[(size, known[n]) for size, known in found] for n in range(4)] if len(found) > 1 else []
@@ -164,19 +174,23 @@ def _names(dots: Sequence[Dot], x: Scale, y: Scale) -> list[str]:
     taken: list[tuple[float, float, float]] = []
     parts: list[str] = []
     for dot in sorted(dots, key=lambda each: -abs(each.value - middle)):
-        left, at = x(dot.size) + 8, y(dot.value)
-        long = LETTER * len(dot.name)
+        at, long = y(dot.value), BOLD_LETTER * len(dot.name)
+        left = x(dot.size) + APART if _fits(dot.name, x(dot.size), APART) else x(dot.size) - APART - long
         covers = any(abs(at - other) < TYPE and left < end and start < left + long for start, end, other in taken)
         if covers or len(parts) >= MOST_NAMED:
             continue
         taken.append((left, left + long, at))
-        parts.append(_name(dot.name, x(dot.size), at, apart=9))
+        parts.append(_name(dot.name, x(dot.size), at, apart=APART))
     return parts
+
+
+def _fits(name: str, x: float, apart: float) -> bool:
+    return x + apart + BOLD_LETTER * len(name) <= WIDTH
 
 
 def _name(name: str, x: float, y: float, *, apart: float) -> str:
     """To the right of a mark, or to its left where there is no room."""
-    fits = x + apart + LETTER * len(name) <= WIDTH
+    fits = _fits(name, x, apart)
     return drawing.text(x + apart if fits else x - apart, y + 4, name, "name" if fits else "name end")
 
 

@@ -24,7 +24,7 @@ MONTHS = [date(2024 + (3 + n) // 12, (3 + n) % 12 + 1, 1) for n in range(24)]
 
 COLUMNS = CONSUMER_TABLES["audit_measure"].column_names
 USUAL = {"share": 0.62, "rate": 14.0, "mean": 6.2, "standardised": 212.0}
-ETHNICITIES = ("Asian", "Black", "Mixed", "Other", "White", "not_known")
+ETHNICITIES = ("Asian", "Black", "Mixed", "Other", "White", "not known")
 PRACTICES = ("A81001", "A81002", "B81003", "B81004", "C81005", "C81006")
 PROVIDERS = ("RX1", "RY1")
 NEIGHBOURHOODS = {"North Made-Up": PRACTICES[:3], "South Made-Up": PRACTICES[3:]}

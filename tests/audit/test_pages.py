@@ -10,6 +10,7 @@ import pytest
 
 from registry_pipeline.audit.measures import BY_NAME, MEASURES
 from registry_pipeline.audit.pages import write_pages
+from registry_pipeline.audit.shown import in_order
 from tests.audit import made_up_measures as made_up
 from tests.reports.reading import Element, Reader
 
@@ -196,6 +197,29 @@ def test_the_systems_page_names_who_is_worse_than_chance_explains(system):
     assert "Practice A81001" in panel
     assert "2 practices" in row(system, "coordinator_coverage")
     assert "A81001" in section(system, "coordinator_coverage")
+
+
+def test_names_come_as_people_order_them_and_what_is_nameless_last():
+    names = ["not known", "Team 10", "none named", "Team 9", "b2", "B10", "Ärzte"]
+
+    assert sorted(names, key=in_order) == ["b2", "B10", "Team 9", "Team 10", "Ärzte", "none named", "not known"]
+
+
+def test_people_of_no_known_practice_are_no_practice_among_others(tmp_path):
+    rows = made_up.rows(FEW, practices=(*made_up.PRACTICES, "not known"))
+    rows = made_up.changed(
+        rows, {"funnel": "below_99_8"}, measure="care_plan_coverage", value_of_dimension="not known",
+        dimension="practice", period_months=12,
+    )  # fmt: skip
+
+    pages = written(rows, tmp_path, FEW)
+
+    assert plain(Reader(pages["practice_not-known.html"]).all("h1")[0]) == "Clinical audit: No practice known"
+    system = Reader(pages["system.html"])
+    assert "No practice known" not in next(plain(e) for e in system.all("section", class_="far"))
+    told = section(system, "care_plan_coverage")
+    assert "6 practices" in told
+    assert "7 practices" not in told
 
 
 def test_a_provider_has_only_what_is_told_by_provider(reads):
