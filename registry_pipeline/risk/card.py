@@ -47,8 +47,9 @@ HOW_SHOWN: Final = (
 )
 
 HOW_MADE: Final = (
-    "The log odds are a sum over columns; counts enter as log(1 + count), age as straight lines between knots. Odds"
-    " ratios are for one standard deviation of a column."
+    "The log odds are a sum over columns; counts enter as log(1 + count), age as straight lines between knots. The sum"
+    " is calibrated on people who were held out, by a line that may bend near the top and never falls. Odds ratios are"
+    " for one standard deviation of a column, before the first bend."
 )
 
 
@@ -83,7 +84,7 @@ def overall_rows(figures: Mapping[str, Any]) -> Cells:
     ]
 
 
-TOP_COLUMNS: Final = ("top of the list", "people", "probability from", "PPV", "sensitivity")
+TOP_COLUMNS: Final = ("top of the list", "people", "probability from", "expected", "PPV", "sensitivity")
 
 
 def top_rows(figures: Mapping[str, Any]) -> Cells:
@@ -93,6 +94,7 @@ def top_rows(figures: Mapping[str, Any]) -> Cells:
             percent(each["share"]),
             _count(each["people"]),
             percent(each["least_probability"]),
+            percent(each["expected"]),
             percent(each["ppv"]),
             percent(each["sensitivity"]),
         ]

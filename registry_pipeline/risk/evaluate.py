@@ -195,6 +195,7 @@ def _top(p: Floats, outcome: Any, thresholds: Mapping[float, float], share: floa
         "share": share,
         "people": shown_count(people),
         "least_probability": round(thresholds[share], 4),
+        "expected": round(float(p[chosen].mean()), 4) if people >= SMALLEST_SHOWN else HIDDEN,
         "ppv": _share(found, people),
         "sensitivity": _share(found, events),
     }

@@ -31,6 +31,7 @@ from registry_pipeline.errors import RunFailed
 from registry_pipeline.govern.disclosure import shown_count
 from registry_pipeline.risk import features as risk_features
 from registry_pipeline.risk import model as risk_model
+from registry_pipeline.risk.calibration import calibrate
 from registry_pipeline.risk.card import write_card
 from registry_pipeline.risk.evaluate import DIMENSIONS, Groups, auc, evaluate, recalibration
 from registry_pipeline.risk.features import FEATURE_CODE_VERSION, LONGEST_WINDOW, Feature, FeatureSet
@@ -340,7 +341,8 @@ def _fit(features: Sequence[Feature], people: _People, plan: Plan) -> tuple[Risk
     held = np.nan_to_num((people.matrix[held_out] - mean) / np.where(deviation > 0, deviation, 1), nan=0.0)
     held_outcome = people.outcome[held_out]
     penalty, weights, intercept, losses = _regression(standard, outcome, held, held_outcome)
-    slope, shift = recalibration(held @ weights + intercept, held_outcome)
+    held_odds = held @ weights + intercept
+    slope, _ = recalibration(held_odds, held_outcome)
     if slope.low <= 0:
         raise RunFailed(
             "No model was kept: on people whom it did not learn from, what it learned tells nothing of emergency"
@@ -359,8 +361,7 @@ def _fit(features: Sequence[Feature], people: _People, plan: Plan) -> tuple[Risk
         longest=plan.longest,
         columns=columns,
         intercept=round(float(intercept), 8),
-        slope=round(slope.value, 8),
-        shift=round(shift.value, 8),
+        calibration=calibrate(held_odds.astype(np.float64), held_outcome),
         file=Path(),
         told={},
     )

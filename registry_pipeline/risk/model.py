@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from registry_pipeline.config import Configuration
 from registry_pipeline.errors import BadInput
+from registry_pipeline.risk.calibration import Calibration
 from registry_pipeline.risk.features import FEATURE_CODE_VERSION, Feature, digest
 from registry_pipeline.storage import Home, read_json
 
@@ -72,7 +73,7 @@ class RiskModel:
         longest: its longest window in days.
         columns: of the regression.
         intercept: log odds of the average person, before calibration.
-        slope, shift: calibration: the log odds are slope * sum + shift.
+        calibration: makes log odds of intercept and sum.
         file: where it lies.
         told: everything else that its file says (training, evaluation).
     """
@@ -82,8 +83,7 @@ class RiskModel:
     longest: int
     columns: tuple[ModelColumn, ...]
     intercept: float
-    slope: float
-    shift: float
+    calibration: Calibration
     file: Path
     told: Mapping[str, Any]
 
@@ -158,7 +158,7 @@ def chunks(
 
 
 def log_odds(model: RiskModel, matrix: Matrix) -> tuple[Floats, Matrix]:
-    """Log odds of some people, calibrated, and what each column adds to them against the average person."""
+    """Log odds of some people, calibrated, and what each column adds against the average person, before calibration."""
     import numpy as np
 
     mean = np.array([column.mean for column in model.columns], dtype=np.float32)
@@ -166,8 +166,8 @@ def log_odds(model: RiskModel, matrix: Matrix) -> tuple[Floats, Matrix]:
         [column.coefficient / column.deviation if column.deviation else 0.0 for column in model.columns],
         dtype=np.float32,
     )
-    added = np.nan_to_num((matrix - mean) * (weight * np.float32(model.slope)), copy=False, nan=0.0)
-    return added.sum(axis=1, dtype=np.float64) + model.slope * model.intercept + model.shift, added
+    added = np.nan_to_num((matrix - mean) * weight, copy=False, nan=0.0)
+    return model.calibration.apply(model.intercept + added.sum(axis=1, dtype=np.float64)), added
 
 
 def probabilities(odds: Floats) -> Floats:
@@ -201,13 +201,14 @@ def content(model: RiskModel) -> dict[str, Any]:
     return {
         "version": model.version,
         "predicts": "an emergency admission within 12 months",
-        "form": "logistic regression: log odds = slope * (intercept + sum of coefficient * (value - mean) / deviation)"
-        " + shift; a value that is not known adds nothing",
+        "form": "logistic regression: odds = intercept + sum of coefficient * (value - mean) / deviation, where a value"
+        " that is not known adds nothing; calibrated: log odds = shift + slope * odds + sum of change * max(odds -"
+        " knot, 0) over the bends (knot, change)",
         **model.told,
         "features": list(model.features),
         "longest_window_days": model.longest,
         "intercept": model.intercept,
-        "calibration": {"slope": model.slope, "shift": model.shift},
+        "calibration": model.calibration.as_json(),
         "columns": [vars(column) for column in model.columns],
     }
 
@@ -231,8 +232,11 @@ def load(file: Path) -> RiskModel:
                 for c in held["columns"]
             ),
             intercept=float(held["intercept"]),
-            slope=float(held["calibration"]["slope"]),
-            shift=float(held["calibration"]["shift"]),
+            calibration=Calibration(
+                float(held["calibration"]["slope"]),
+                float(held["calibration"]["shift"]),
+                tuple((float(knot), float(change)) for knot, change in held["calibration"]["bends"]),
+            ),
             file=file,
             told={
                 key: value

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from registry_pipeline.risk import features as risk_features
 from registry_pipeline.risk import model as risk_model
 from registry_pipeline.risk import stratify
+from registry_pipeline.risk.calibration import Calibration
 from registry_pipeline.tables import CONSUMER_TABLES
 from tests.risk.made_people import (
     CANCER,
@@ -59,7 +60,7 @@ def write_model(folder, version: str = "v0001", intercept: float = -2.0, without
         "evaluation": {"share_admitted": 0.1},
     }  # fmt: skip
     file = made.home / "risk_models" / f"{version}.json"
-    model = risk_model.RiskModel(version, tuple(definitions), 365, columns, intercept, 1.0, 0.0, file, told)
+    model = risk_model.RiskModel(version, tuple(definitions), 365, columns, intercept, Calibration(), file, told)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(risk_model.content(model)))
     return file
