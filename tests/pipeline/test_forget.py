@@ -38,12 +38,14 @@ SAID = {"who": "A. Lead", "why": "request 12"}
 COLUMNS = ["id", "nhs", "forename", "surname", "dob", "sex", "street", "postcode", "phone", "email"]
 MAPPED = '{local_id: id, nhs_number: nhs, given_name: forename, family_name: surname, sex: sex, address: street, postcode: postcode, phone: phone, email: email, birth_date: {from: dob, format: "%d/%m/%Y"}}'
 EVENTS = "{event_id: event, local_id: person, start_date: day}"
+RESULTS = "{event_id: event, local_id: person, start_date: day, code: code, description: term, value: value, unit: unit}"
 FEEDS = {
     "GP1": f"""setting: gp
 feeds:
   contact: {{source: {{kind: csv, path: "drop/contacts_{{night}}.csv.gz"}}, columns: {EVENTS}}}
   patient: {{source: {{kind: csv, path: "drop/GP1_{{night}}.csv", delimiter: "|", encoding: cp1252}}, columns: {MAPPED}}}
   carer: {{source: {{kind: csv, path: "drop/carers_{{night}}.csv"}}, columns: {{event_id: event, local_id: person, carer_local_id: carer}}}}
+  observation: {{source: {{kind: csv, path: "drop/results_{{night}}.csv"}}, columns: {RESULTS}}}
 """,
     "RX1": f"""setting: acute
 feeds:
@@ -104,6 +106,11 @@ class Deliveries:
         carers = [["event", "person", "carer"], ["c1", ids(CARED_FOR, night)["GP1"], ids(GONE, FIRST)["GP1"]]]
         with (self.drop / f"carers_{night}.csv").open("w", newline="") as file:
             csv.writer(file).writerows(carers)
+        results = "event,person,day,code,term,value,unit\n" + "".join(
+            f"o{n},{ids(n, night)['GP1']},2026-03-09,999791000000106,of {everybody()[n]['nhs']},{40 + n},mmol/mol\n"
+            for n in sorted(gone)
+        )
+        (self.drop / f"results_{night}.csv").write_text(results)
         spells = "event,person,day\n" + "".join(f"s{n},{ids(n, night)['RX1']},2026-03-20\n" for n in sorted(gone))
         with zipfile.ZipFile(self.drop / f"RX1_{night}.zip", "w") as archive:
             archive.writestr("spells.csv", spells)

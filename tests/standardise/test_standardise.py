@@ -265,6 +265,19 @@ def test_a_measured_value_is_a_number_or_says_why_not(run, delivered, value):
     assert made.null_reasons == ({} if value is not None else {"value: not_a_number": 1})
 
 
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(alphabet="0123456789.,<>eE+-/ x", max_size=7), min_size=30, max_size=60))
+def test_whatever_is_delivered_as_a_value_it_is_that_number_or_null_with_a_reason(run, texts):
+    _, written = run(
+        [{**A_RESULT, "event_id": f"{n:02}", "value": text} for n, text in enumerate(texts)], feed="observation"
+    )
+    for text, row in zip(texts, written, strict=True):
+        number = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", text.strip(" "))
+        expected = float(text) if number and abs(float(text)) <= 1e15 else None
+        assert row["value"] == (pytest.approx(expected) if expected is not None else None), text
+        assert row["null_reasons"] == ({"value": "not_a_number"} if text.strip(" ") and expected is None else {}), text
+
+
 @pytest.mark.parametrize(
     ("delivered", "expected"),
     [
