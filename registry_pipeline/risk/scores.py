@@ -114,6 +114,10 @@ CAMBRIDGE_RULES: tuple[CambridgeRule, ...] = (
 """Payne RA et al., CMAJ 2020; 192: E107-14, appendix: how each condition is defined in general practice, as the Health
 Foundation's public code for the score states it (github HFAnalyticsLab/CMD_multimorbidity)."""
 
+CAMBRIDGE_FILTRATION = 60.0
+"""Estimated glomerular filtration rate (mL/min/1.73 m2): chronic kidney disease where the better of the last two is
+below (the same source)."""
+
 CAMBRIDGE_CONDITIONS: tuple[str, ...] = (
     "hypertension", "anxiety_depression", "chronic_pain", "hearing_loss", "irritable_bowel_syndrome", "asthma",
     "diabetes", "prostate_disorders", "thyroid_disorders", "coronary_heart_disease", "chronic_kidney_disease",
@@ -137,14 +141,22 @@ FRAILTY_DEFICITS: tuple[str, ...] = (
 """The 35 coded deficits of the electronic frailty index; the 36th, polypharmacy, is counted from medicines."""
 
 LISTS_OF_CONDITIONS = ("cambridge_multimorbidity", "efi_deficits")
-LISTS = ("hospital_frailty", "charlson_quan", "cambridge_multimorbidity", "efi_deficits", "electronic_frailty_index")
+LISTS = (
+    "hospital_frailty",
+    "charlson_quan",
+    "cambridge_multimorbidity",
+    "efi_deficits",
+    "electronic_frailty_index",
+    "egfr",
+)
 
 
 def name_scores(reading: Reading) -> Mapping[str, Any]:
     """Make the TEMP TABLE `risk_score`: one row per patient, with the scores' columns of `risk_stratification`.
 
     Returns:
-        By score, what its manifest says: version, source, inputs, code list, and what was not used and why.
+        By score, what its manifest says: version, source, inputs, code list, and what was not used and why; and how
+        many conditions are in a coding system that no list holds.
 
     Raises:
         BadInput: a code list cannot be used for its score; the sentence names file and line.
@@ -160,13 +172,13 @@ def name_scores(reading: Reading) -> Mapping[str, Any]:
     connection.execute(load_sql("risk_score_coded"), {"night": night, "lists": several})
     connection.execute(load_sql("risk_score_hospital_frailty"), {"night": night, "years": HOSPITAL_FRAILTY_YEARS})
     _score_charlson(connection, night)
-    _score_cambridge(connection, night)
+    _score_cambridge(connection, night, lists["cambridge_multimorbidity"])
     windows = {"value_days": FRAILTY_VALUE_DAYS, "medicine_days": FRAILTY_MEDICINE_DAYS}
     connection.execute(
         load_sql("risk_score_electronic_frailty"), {"night": night, "medicines": FRAILTY_MEDICINES, **windows}
     )
     connection.execute(load_sql("risk_score"))
-    about = _about(connection, lists)
+    about = {**_about(connection, lists), "conditions_in_other_coding_systems": _not_listed(connection, lists)}
     for name in (
         "person",
         "input",
@@ -201,16 +213,20 @@ def _score_charlson(connection: duckdb.DuckDBPyConnection, night: date) -> None:
     )
 
 
-def _score_cambridge(connection: duckdb.DuckDBPyConnection, night: date) -> None:
+def _score_cambridge(connection: duckdb.DuckDBPyConnection, night: date, code_list: CodeList) -> None:
+    weights = {code.item: code.weight for code in code_list.codes}
     connection.execute(
         load_sql("risk_score_cambridge"),
         {
             "night": night,
+            "condition": list(weights),
+            "weight": list(weights.values()),
             "item": [rule.item for rule in CAMBRIDGE_RULES],
             "within_days": [rule.within_days for rule in CAMBRIDGE_RULES],
             "is_first": [rule.is_first for rule in CAMBRIDGE_RULES],
             "prescriptions": [rule.prescriptions for rule in CAMBRIDGE_RULES],
             "prescription_days": [rule.prescription_days for rule in CAMBRIDGE_RULES],
+            "filtration": CAMBRIDGE_FILTRATION,
         },
     )
 
@@ -279,14 +295,19 @@ def _about(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList])
             "version": "Payne 2020, 37 conditions, general outcome",
             "source": "CMAJ 2020; 192: E107-14",
             "code_list": cambridge.about,
-            "inputs": "conditions, hospital stays and prescriptions",
+            "inputs": "conditions, hospital stays, prescriptions and estimated glomerular filtration rates",
             "differs": "records of all settings count, the paper's are of the practice alone; asthma, epilepsy, and"
-            " eczema or psoriasis count without a prescription, chronic kidney disease by its code in place of eGFR,"
-            " and chronic pain, constipation and migraine also by a code within 12 months, since no list of medicines"
-            " is complete",
+            " eczema or psoriasis count without a prescription, chronic kidney disease also by its code, and chronic"
+            " pain, constipation and migraine also by a code within 12 months, since no list of medicines is complete",
             "conditions_without_codes": _without_codes(cambridge, CAMBRIDGE_CONDITIONS),
         },
     }
+
+
+def _not_listed(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList]) -> int:
+    """Conditions whose coding system is not known or in no list, which no score can read."""
+    query = "SELECT count(*) FROM patient_condition WHERE NOT coalesce(coding_system IN (SELECT unnest($known)), false)"
+    return int(connection.execute(query, {"known": _coding_systems(lists)}).fetchall()[0][0])
 
 
 def _without_codes(code_list: CodeList, items: Iterable[str]) -> list[str]:

@@ -1,7 +1,8 @@
--- Cambridge Multimorbidity Score of everybody with any of its conditions. Parameters: $night; and for conditions that do
--- not count for ever, or count by medicines: $item, $within_days (days before the night within which it must have been
--- recorded; null for ever), $is_first (whether its first record must lie there, or any), $prescriptions and
--- $prescription_days (how many prescriptions within how many days count as well; null for ever).
+-- Cambridge Multimorbidity Score of everybody with any of its conditions. Parameters: $night; $condition and $weight, of
+-- each condition; for conditions that do not count for ever, or count by medicines: $item, $within_days (days before the
+-- night within which it must have been recorded; null for ever), $is_first (whether its first record must lie there, or
+-- any), $prescriptions and $prescription_days (how many prescriptions within how many days count as well; null for ever);
+-- $filtration, the rate (mL/min/1.73 m2) below which the better of the newest two is chronic kidney disease.
 CREATE OR REPLACE TEMP TABLE risk_score_cambridge AS
 WITH
 rule AS (
@@ -13,7 +14,7 @@ rule AS (
         unnest($prescription_days::INTEGER[]) AS prescription_days
 ),
 condition AS (
-    SELECT item, any_value(weight) AS weight FROM code_meaning WHERE list = 'cambridge_multimorbidity' GROUP BY item
+    SELECT unnest($condition::VARCHAR[]) AS item, unnest($weight::DOUBLE[]) AS weight
 ),
 recorded AS (
     SELECT patient_id, item, min(first_day) AS first_day, max(last_day) AS last_day
@@ -34,6 +35,20 @@ prescribed AS (
     GROUP BY patient_activity.patient_id, item
     HAVING count(*) >= any_value(prescriptions)
 ),
+-- The newest two filtration rates, as far as they are plausible.
+filtration AS (
+    SELECT coded_event.patient_id, coded_event.value
+    FROM coded_event
+    JOIN code_meaning USING (coding_system, code)
+    WHERE
+        coded_event.kind = 'observation'
+        AND code_meaning.list = 'egfr'
+        AND coded_event.day <= $night::DATE
+        AND coded_event.value > 0 AND coded_event.value <= 250
+    QUALIFY row_number() OVER (
+        PARTITION BY coded_event.patient_id ORDER BY coded_event.day DESC, coded_event.event_key DESC
+    ) <= 2
+),
 present AS (
     SELECT patient_id, item
     FROM recorded
@@ -41,6 +56,8 @@ present AS (
     WHERE within_days IS NULL OR CASE WHEN is_first THEN first_day ELSE last_day END > $night::DATE - within_days
     UNION
     SELECT patient_id, item FROM prescribed
+    UNION
+    SELECT patient_id, 'chronic_kidney_disease' FROM filtration GROUP BY patient_id HAVING max(value) < $filtration
 )
 SELECT patient_id, round(sum(weight), 2) AS score, count(*)::INTEGER AS conditions
 FROM present

@@ -65,11 +65,16 @@ class Scores(dict):
 
 def test_one_row_a_patient_with_the_dictionarys_columns_and_types(tmp_path):
     wanted = {c.name: c.type for c in CONSUMER_TABLES["risk_stratification"].columns}
-    with reading_of(configuration(tmp_path), patient("a"), patient("b", age=None), known("a", "G", "R")) as reading:
+    conditions = [
+        condition("a", code, system=system) for code, system in (("C10F.", "read2"), ("1", None), ("I10", "icd10"))
+    ]
+    rows = [patient("a"), patient("b", age=None), known("a", "G", "R"), *conditions]
+    with reading_of(configuration(tmp_path), *rows) as reading:
         about = name_scores(reading)
         described = reading.connection.sql("DESCRIBE risk_score").fetchall()
         assert reading.connection.sql("SELECT count(*) FROM risk_score").fetchall() == [(2,)]
     assert {name: kind for name, kind, *_ in described} == {n: wanted[n] for n in ("patient_id", *OWN_COLUMNS)}
+    assert about.pop("conditions_in_other_coding_systems") == 2
     assert set(about) == {
         "hospital_frailty_score", "charlson", "electronic_frailty_index", "cambridge_multimorbidity_score",
     }  # fmt: skip
@@ -536,6 +541,30 @@ def test_prescriptions_find_conditions_as_the_paper_says(tmp_path):
     assert found["four"]["cambridge_multimorbidity_score"] == 0.47
     assert found["three"]["cambridge_multimorbidity_score"] == 0.0
     assert found["four_old"]["cambridge_multimorbidity_score"] == 0.0
+
+
+# Filtration rates, oldest first, and whether they are chronic kidney disease.
+FILTRATION = {
+    "both_below": ([90.0, 59.9, 45.0], True),
+    "better_one_is_60": ([45.0, 45.0, 60.0], False),
+    "one_reading": ([45.0], True),
+    "an_impossible_one_is_passed_over": ([45.0, 45.0, 0.0, 900.0, None], True),
+}
+
+
+def test_chronic_kidney_disease_is_the_better_of_the_last_two_filtration_rates_below_60(tmp_path):
+    rows = [*DELIVERED]
+    for name, (values, _) in FILTRATION.items():
+        rows += [patient(name, age=50), known(name, "G")]
+        rows += [
+            observation(name, "1020291000000106", value, NIGHT - timedelta(100 - number))
+            for number, value in enumerate(values)
+        ]
+        rows.append(observation(name, "1020291000000106", 20.0, NIGHT + timedelta(1)))
+    found = scores_of(tmp_path, *rows)
+    assert {n: found[n]["cambridge_multimorbidity_score"] for n in FILTRATION} == {
+        name: 0.51 if is_disease else 0.0 for name, (_, is_disease) in FILTRATION.items()
+    }
 
 
 def test_what_the_hospital_knows_counts_too(tmp_path):
