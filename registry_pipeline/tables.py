@@ -905,9 +905,9 @@ risk_change              DOUBLE    Difference of the two
 emergency_admissions_90_days INTEGER Emergency admissions in the last 90 days
 emergency_admissions_12_months INTEGER Emergency admissions in the last 12 months
 open_gaps                INTEGER   Rows of care_gap; null where gaps were not made
-gaps                     VARCHAR[] What is due, in words, longest overdue first; null where gaps were not made
+gaps                     VARCHAR[] What is due, in words: gaps between settings first, then the longest overdue; null where gaps were not made
 settings                 VARCHAR[]! Settings that saw the person in the last 12 months
-summary                  VARCHAR[]! One line a setting, then one on care plans: what each did in 12 months and knows, in plain words without identity
+summary                  VARCHAR[]! What raises the risk most, one line a setting (what it did in 12 months and knows), one on care plans: in plain words without identity
 care_plan_age_days       INTEGER   Days since the newest care plan in force was last updated
 coordinator_key          VARCHAR   Named care coordinator; null where none or several are named
 last_discussed           DATE      Last case conference at which the person was discussed

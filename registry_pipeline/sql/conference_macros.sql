@@ -21,3 +21,6 @@ CREATE OR REPLACE TEMP MACRO conference_share(p) AS format('{:.0f}%', 100 * p);
 -- What there is of a list of phrases, parted by a sign; null where there is nothing.
 CREATE OR REPLACE TEMP MACRO conference_phrase(parts, sign) AS
     nullif(array_to_string(list_filter(parts, lambda part: part IS NOT NULL), sign), '');
+
+-- A phrase as a sentence.
+CREATE OR REPLACE TEMP MACRO conference_sentence(phrase) AS upper(phrase[1]) || phrase[2:] || '.';

@@ -34,7 +34,10 @@ due AS (
         patient_id,
         sum(steps)::INTEGER AS open_gaps,
         sum(lost)::INTEGER AS seamlessness_gaps,
-        list(title || coalesce(' (due for ' || conference_while(days) || ')', '') ORDER BY days DESC NULLS LAST, title) AS gaps
+        list(
+            title || coalesce(' (due for ' || conference_while(days) || ')', '')
+            ORDER BY lost > 0 DESC, days DESC NULLS LAST, title
+        ) AS gaps
     FROM (
         -- A step that several protocols ask for is one thing to do.
         SELECT

@@ -165,7 +165,7 @@ told AS (
         patient_id,
         list(setting ORDER BY place) FILTER (has_seen) AS settings,
         list(
-            who || ': ' || coalesce(upper(did[1]) || did[2:], 'Nothing in 12 months') || '.' || coalesce(' Knows ' || conditions || '.', '')
+            who || ': ' || conference_sentence(coalesce(did, 'nothing in 12 months')) || coalesce(' Knows ' || conditions || '.', '')
             ORDER BY place
         ) AS lines
     FROM phrased
@@ -198,7 +198,6 @@ SELECT
                         has_risen,
                         ', up from ' || conference_share(probability_before) || ' on ' || conference_day(night_before), ''
                     )
-                    || coalesce(': ' || nullif(array_to_string(risk_reasons[:$reasons_shown::INTEGER], ', '), ''), '')
             WHEN is_at_risk AND published_level IS NOT NULL THEN 'Published scores: ' || published_scores
             WHEN is_at_risk THEN 'Risk level: ' || replace(risk_level, '_', ' ')
         END,
@@ -208,13 +207,16 @@ SELECT
         CASE WHEN was_discussed AND has_new_reason THEN
             'Emergency admission on ' || conference_day(last_emergency) || ', after the last discussion'
         END,
-        conference_count(seamlessness_gaps, 'thing was lost between settings', 'things were lost between settings'),
+        conference_count(seamlessness_gaps, 'gap between settings', 'gaps between settings'),
         conference_count(open_gaps - seamlessness_gaps, 'step of care is due', 'steps of care are due')
     ], lambda reason: reason IS NOT NULL) AS why,
     CASE WHEN listed.open_gaps IS NOT NULL THEN coalesce(listed.gaps, []) END AS gaps,
     coalesce(told.settings, []) AS settings,
     list_append(
-        coalesce(told.lines, []),
+        if(len(risk_reasons) > 0,
+            ['Risk is raised by: ' || conference_sentence(array_to_string(risk_reasons[:$reasons_shown::INTEGER], '; '))],
+            []
+        ) || coalesce(told.lines, []),
         'Care plan: ' || CASE
             WHEN coalesce(plans, 0) = 0 THEN 'None in force.'
             ELSE if(plans = 1, 'One in force (', plans || ' in force, which do not agree (') || holders || ')'

@@ -394,17 +394,18 @@ def test_one_screen_tells_of_the_person_over_all_settings(tmp_path):
     row = listed(tmp_path, FULL)[1][0]
 
     assert row["why"] == [
-        "Risk of an emergency admission in 12 months 43% (very high), up from 31% on 2 March 2026: heart failure, age 82, frailty",
+        "Risk of an emergency admission in 12 months 43% (very high), up from 31% on 2 March 2026",
         "2 emergency admissions in the last 90 days",
         "Discharged from hospital on 20 March 2026",
-        "1 thing was lost between settings",
+        "1 gap between settings",
         "2 steps of care are due",
     ]
     assert row["gaps"] == [
-        "HbA1c (due for 3 months)", "Foot examination (due for 40 days)",
-        "No community contact within 2 days of discharge (due for 3 days)",
+        "No community contact within 2 days of discharge (due for 3 days)", "HbA1c (due for 3 months)",
+        "Foot examination (due for 40 days)",
     ]  # fmt: skip
     assert row["summary"] == [
+        "Risk is raised by: Heart failure; age 82; frailty.",
         "General practice (GP1): 1 contact, the last on 10 February 2026; 1 missed; 2 repeat medicines. Knows heart failure, hypertension, anxiety or depression.",
         "Hospital (RX1): 2 emergency admissions, the last on 12 March 2026; 17 nights in all, discharged on 20 March 2026; 1 emergency attendance. Knows heart failure, diabetes.",
         "Community (RY1): Nothing in 12 months.",
