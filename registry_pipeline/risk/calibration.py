@@ -21,7 +21,7 @@ BENDS_AT: Final = (0.8, 0.97)
 one. Further up too few people are held out to tell a bend from chance."""
 
 BEND_DEVIATION: Final = 0.5
-"""How far a bend is expected to change the slope (standard deviation of its prior): with few people it stays straight."""
+"""How far a bend is expected to change the slope (standard deviation of its prior): of few people it makes little."""
 
 LEAST_SLOPE: Final = 0.05
 """No part falls, or is flat: who has more against them is never told less."""

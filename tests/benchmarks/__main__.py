@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import consumers, journal, linkage, outputs, report
+from tests.benchmarks import consumers, journal, linkage, outputs, report, risk
 from tests.benchmarks.measuring import NIGHT, REGISTRY, Figure, measure, night, synthesise
 
 
@@ -100,6 +100,7 @@ BENCHMARKS: dict[str, Callable[[Path, int, int], list[Figure]]] = {
     **linkage.BENCHMARKS,
     **outputs.BENCHMARKS,
     **report.BENCHMARKS,
+    **risk.BENCHMARKS,
 }
 
 
