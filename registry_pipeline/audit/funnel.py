@@ -53,18 +53,24 @@ def limits(measure: Measure, centre: float, denominator: float) -> tuple[float, 
 def _limits(kind: Kind, centre: Floats, denominator: Floats) -> list[Floats]:
     """The four limits as shares of the denominator."""
     import numpy as np
-    from scipy import stats  # type: ignore[import-untyped]  # it ships no types
+
+    # Not scipy.stats, which takes a second to import.
+    from scipy import special  # type: ignore[import-untyped]  # it ships no types
+
+    size, share = np.maximum(np.round(denominator), 1), np.clip(centre, 0, 1)
+    expected = np.maximum(centre * denominator, 0)
+
+    def below(count: Floats) -> Floats:
+        """The probability of so many or fewer."""
+        found = special.bdtr(count, size.astype(np.int64), share) if kind == "share" else special.pdtr(count, expected)
+        return np.where(count < 0, 0.0, found)
 
     found = []
     for tail in TAILS:
-        if kind == "share":
-            size, share = np.maximum(np.round(denominator), 1), np.clip(centre, 0, 1)
-            count = stats.binom.ppf(tail, size, share)
-            here, before = stats.binom.cdf(count, size, share), stats.binom.cdf(count - 1, size, share)
-        else:
-            expected = np.maximum(centre * denominator, 0)
-            count = stats.poisson.ppf(tail, expected)
-            here, before = stats.poisson.cdf(count, expected), stats.poisson.cdf(count - 1, expected)
+        place = special.bdtrik(tail, size, share) if kind == "share" else special.pdtrik(tail, expected)
+        count = np.ceil(np.nan_to_num(place))
+        count = np.where(below(count - 1) >= tail, count - 1, count)
+        here, before = below(count), below(count - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.where(here > before, (here - tail) / (here - before), 0.0)
         found.append(np.clip((count - part) / denominator, 0.0, 1.0 if kind == "share" else None))

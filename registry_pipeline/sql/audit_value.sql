@@ -1,7 +1,9 @@
 -- Months and years of every measure and group, with age bands put together by the standard population, for the registry
 -- as published (move 0) and as it would be at each move of the linkage threshold: the published count, less what the
 -- people whom the move touches count for now, and what they would. A band without anybody has no weight.
--- Reads audit_cell, audit_period (measure, month, period), audit_dimension (measure, dimension), audit_weight.
+-- Person-months of whole numbers are summed before they are made years of, so that no order of adding shows.
+-- Reads audit_cell, audit_period (measure, month, period), audit_dimension (measure, dimension), audit_kind,
+-- audit_weight.
 WITH asked AS (
     SELECT
         world, (world + 1) // 2 AS move, measure, dimension, value, period_start, period_end, period_months,
@@ -14,7 +16,8 @@ WITH asked AS (
 summed AS (
     SELECT
         move, measure, dimension, value, period_start, period_end, period_months, band,
-        sum(if(world % 2 = 1, -n, n)) AS n, sum(if(world % 2 = 1, -d, d)) AS d, sum(if(world % 2 = 1, -cases, cases)) AS cases,
+        sum(if(world % 2 = 1, -n, n)) AS n, sum(if(world % 2 = 1, -d, d)) AS d,
+        sum(if(world % 2 = 1, -cases, cases)) AS cases,
         sum(if(world % 2 = 1, -at_risk, at_risk)) AS at_risk,
         sum(n2) AS n2, sum(d2) AS d2, sum(nd) AS nd
     FROM asked
@@ -42,11 +45,14 @@ at_move AS (
 valued AS (
     SELECT
         move, measure, dimension, value, period_start, period_end, period_months,
-        sum(n) AS n, sum(d) AS d, sum(cases) AS cases, sum(at_risk) AS at_risk, sum(n2) AS n2, sum(d2) AS d2,
+        sum(n) AS n, sum(d) / any_value(a_year) AS d, sum(cases) AS cases, sum(at_risk) AS at_risk, sum(n2) AS n2, sum(d2) AS d2,
         sum(nd) AS nd,
-        sum(weight * n / d) FILTER (d > 0) / sum(weight) FILTER (d > 0) AS standard_rate,
-        sum(weight * weight * n2 / (d * d)) FILTER (d > 0) / (sum(weight) FILTER (d > 0)) ** 2 AS standard_variance
-    FROM at_move LEFT JOIN audit_weight USING (measure, band)
+        sum(weight * n * a_year / d) FILTER (d > 0) / sum(weight) FILTER (d > 0) AS standard_rate,
+        sum(weight * weight * n2 * a_year * a_year / (d * d)) FILTER (d > 0)
+            / (sum(weight) FILTER (d > 0)) ** 2 AS standard_variance
+    FROM at_move
+    JOIN (SELECT measure, if(is_person_time, 12, 1) AS a_year FROM audit_kind) USING (measure)
+    LEFT JOIN audit_weight USING (measure, band)
     GROUP BY ALL
 ),
 per_move AS (

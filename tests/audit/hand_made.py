@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from registry_pipeline.audit import cells
 from registry_pipeline.config import Configuration, Deployment, Provider
 from registry_pipeline.consumer import READ_TABLES, Reading
@@ -106,10 +108,12 @@ class Registry:
         for table in (*(TABLES[name] for name in READ_TABLES), LINKAGE_ALTERNATIVE):
             columns = ", ".join(f'"{c.name}" {c.type}' for c in table.columns)
             connection.execute(f"CREATE TEMP TABLE {table.name} ({columns})")
-            for row in self.rows.get(table.name, []):
-                names = ", ".join(f'"{name}"' for name in row)
-                marks = ", ".join("?" for _ in row)
-                connection.execute(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(row.values()))
+            rows = self.rows.get(table.name)
+            if rows:
+                names = list(dict.fromkeys(name for row in rows for name in row))
+                connection.register("hand_made", pa.table({n: [row.get(n) for row in rows] for n in names}))
+                connection.execute(f"INSERT INTO {table.name} BY NAME FROM hand_made")
+                connection.unregister("hand_made")
         return Reading(configuration, "audit", f"{night}.1", night, connection, frozenset(absent))
 
 

@@ -1,0 +1,380 @@
+"""What may be shown: small numbers, rounding, intervals, charts, funnels, and what a moved linkage threshold changes."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from datetime import date
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry_pipeline.audit import LIMITATIONS, cells, hiding, measure, table
+from registry_pipeline.audit.measures import BY_NAME
+from registry_pipeline.errors import BadInput
+from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE
+from tests.audit.hand_made import COPD, NIGHT, Registry
+
+law = settings(deadline=None, max_examples=150)
+HIDDEN = hiding.SMALLEST_SHOWN
+
+
+def one_line(counts: list[int]) -> list[bool]:
+    """The breakdown of one total, which is the last cell."""
+    of = np.array([0] * len(counts) + [hiding.NO_LINE])
+    total = np.array([len(counts)] * len(counts) + [hiding.NO_LINE])
+    people = np.array([*counts, sum(counts)], dtype=float)
+    return hiding.hidden_cells(people, [hiding.Lines(of, total)]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([20, 30, 40], "..."), ([3, 30, 40], "HH."), ([3, 0, 40], "H.H"), ([3, 4, 40], "HHH"), ([7, 6, 40], "HH."),
+        ([0, 0, 20], "..."), ([3, 2], "HH"), ([1] * 8, "H" * 8), ([1, 1, 1, 1, 1, 1, 1, 1, 0], "H" * 9),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_breakdown(counts: list[int], expected: str) -> None:
+    *cells_hidden, total = one_line(counts)
+    assert "".join("H" if cell else "." for cell in cells_hidden) == expected
+    assert total == (0 < sum(counts) < HIDDEN)
+
+
+def can_be(counts: list[int], hidden: list[bool], cell: int, wanted: int) -> bool:
+    """Whether other numbers in the hidden cells, with the same total, make this cell so many (at least one a cell)."""
+    others = [i for i, is_hidden in enumerate(hidden) if is_hidden and i != cell]
+    left = sum(counts[i] for i in others) + counts[cell] - wanted
+    least = sum(1 for i in others if counts[i] > 0)
+    return left >= least and (left == least or bool(others)) if others else left == 0
+
+
+@law
+@given(st.lists(st.one_of(st.integers(0, 12), st.integers(0, 300)), min_size=1, max_size=8))
+def test_no_hidden_cell_can_be_worked_out_from_its_line(counts: list[int]) -> None:
+    *hidden, total = one_line(counts)
+    for cell, people in enumerate(counts):
+        assert hidden[cell] or not 0 < people < HIDDEN
+        if 0 < people < HIDDEN and not total and not all(hidden):
+            assert can_be(counts, hidden, cell, 1)
+            assert can_be(counts, hidden, cell, HIDDEN - 1)
+
+
+@law
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.lists(st.integers(0, 20), min_size=width, max_size=width), min_size=1, max_size=4)
+    )
+)
+def test_no_line_of_a_table_gives_a_cell_away_and_nothing_stands_below_a_hidden_total(rows: list[list[int]]) -> None:
+    """Rows are groups and columns months: each group's year, each month of the system, and the system's year are shown."""
+    height, width = len(rows), len(rows[0])
+    grid = np.array(rows, dtype=float)
+    counts = np.concatenate([grid.ravel(), grid.sum(axis=1), grid.sum(axis=0), [grid.sum()]])
+    year, month, whole = height * width, height * width + height, height * width + height + width
+    of_year, year_total = np.full(len(counts), hiding.NO_LINE), np.full(len(counts), hiding.NO_LINE)
+    of_month, month_total = of_year.copy(), of_year.copy()
+    for i, j in product(range(height), range(width)):
+        of_year[i * width + j], year_total[i * width + j] = i, year + i
+        of_month[i * width + j], month_total[i * width + j] = j, month + j
+    of_year[month:whole], year_total[month:whole] = height, whole
+    of_month[year:month], month_total[year:month] = width, whole
+    lines = [hiding.Lines(of_year, year_total), hiding.Lines(of_month, month_total)]
+    hidden = hiding.hidden_cells(counts, lines)
+    for line in lines:
+        for number in set(line.of) - {hiding.NO_LINE}:
+            members = np.flatnonzero(line.of == number)
+            people, is_hidden = [int(counts[m]) for m in members], [bool(hidden[m]) for m in members]
+            if hidden[line.total[members[0]]]:
+                assert all(is_hidden)
+                continue
+            for cell, n in enumerate(people):
+                if 0 < n < HIDDEN and not all(is_hidden):
+                    assert can_be(people, is_hidden, cell, 1)
+                    assert can_be(people, is_hidden, cell, HIDDEN - 1)
+
+
+def busy(people: int = 600, *, seed: int = 1) -> Registry:
+    """People of three practices with stays all over two years."""
+    chance = random.Random(seed)
+    registry = Registry().started()
+    for n in range(1, people + 1):
+        registry.person(
+            n, f"{chance.randrange(1925, 1961)}-0{chance.randrange(1, 10)}-10", ethnicity=chance.choice("AACHMZ"),
+            gp_practice=chance.choice(["A10001", "A10001", "A10002", "A10003", None]),
+        )  # fmt: skip
+        for _ in range(chance.randrange(5)):
+            start = date(2024, 7, 1).toordinal() + chance.randrange(725)
+            end = start + int(chance.expovariate(0.2))
+            ends = str(date.fromordinal(end)) if end <= NIGHT.toordinal() else None
+            registry.stay(n, str(date.fromordinal(start)), ends, provider=chance.choice("RRS"),
+                          diagnoses=[chance.choice(["E110", "J189", "S720"])])  # fmt: skip
+        if chance.random() < 0.4:
+            registry.condition(n, COPD, "2020-01-01")
+    return registry
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Exact counts and the shown table of a busy registry, with linkage alternatives."""
+    registry = busy()
+    for n in range(1, 40):
+        registry.moved(f"R:{n}", 2.0, n, n + 100).moved(f"R:{n}", -2.0, n, 5000 + n)
+    folder = tmp_path_factory.mktemp("busy")
+    reading = registry.reading(folder, neighbourhoods={"north": ["A10001", "A10002"]})
+    exact = cells.count(reading)
+    result = measure(reading, folder / "out")
+    rows = reading.connection.sql("FROM audit_measure").to_arrow_table().to_pylist()
+    return {"exact": exact.totals.to_pylist(), "rows": rows, "result": result, "folder": folder}
+
+
+def key(row: dict[str, Any]) -> tuple[Any, ...]:
+    value = row["value_of_dimension"] if "value_of_dimension" in row else row["value"]
+    return row["measure"], row["dimension"], value, row["period_start"], row["period_months"]
+
+
+def test_the_table_is_as_described(made: dict[str, Any]) -> None:
+    assert list(made["rows"][0]) == list(CONSUMER_TABLES["audit_measure"].column_names)
+    assert len({key(row) for row in made["rows"]}) == len(made["rows"]) == made["result"].rows["audit_measure"]
+    assert {key(row) for row in made["rows"]} == {key(row) for row in made["exact"]}
+    for row in made["rows"]:
+        said = BY_NAME[row["measure"]]
+        assert (row["title"], row["unit"], row["per"], row["better"]) == (said.title, said.unit, said.per, said.better)
+
+
+FIGURES = (
+    "numerator", "denominator", "value", "interval_low", "interval_high", "centre", "limit_low", "limit_high", "signal",
+    "signal_is", "funnel", "linkage_low", "linkage_high",
+)  # fmt: skip
+
+
+def test_small_numbers_are_hidden_with_their_whole_row(made: dict[str, Any]) -> None:
+    exact = {key(row): row for row in made["exact"]}
+    hidden = [row for row in made["rows"] if row["is_suppressed"]]
+    assert 0 < len(hidden) < len(made["rows"])
+    assert all(row[name] is None for row in hidden for name in FIGURES)
+    for row in made["rows"]:
+        counted = exact[key(row)]
+        if not row["is_suppressed"] and BY_NAME[row["measure"]].counts_people:
+            assert not 0 < round(counted["cases"]) < HIDDEN
+            assert not 0 < round(counted["at_risk"]) < HIDDEN
+
+
+def test_what_is_shown_is_made_of_rounded_counts(made: dict[str, Any]) -> None:
+    exact = {key(row): row for row in made["exact"]}
+    shown = [r for r in made["rows"] if not r["is_suppressed"] and BY_NAME[r["measure"]].kind == "share"]
+    assert shown
+    for row in shown:
+        assert row["numerator"] % 5 == row["denominator"] % 5 == 0
+        assert abs(row["numerator"] - exact[key(row)]["n"]) <= 2.5
+        assert row["value"] == pytest.approx(row["numerator"] / row["denominator"])
+        assert row["interval_low"] <= row["value"] <= row["interval_high"]
+
+
+def test_standardised_rates_lie_in_their_intervals(made: dict[str, Any]) -> None:
+    rows = [r for r in made["rows"] if r["measure"] == "emergency_admissions_65" and r["value"]]
+    assert rows
+    assert all(row["is_standardised"] for row in rows)
+    assert all(row["interval_low"] < row["value"] < row["interval_high"] for row in rows)
+
+
+def test_no_year_and_no_total_gives_a_hidden_row_away(made: dict[str, Any]) -> None:
+    """Of what adds up to a shown row, none or at least two are hidden."""
+    exact = {key(row): row for row in made["exact"]}
+    hidden = {key(row): row["is_suppressed"] for row in made["rows"]}
+    parts: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for name, dimension, value, start, months in hidden:
+        if not BY_NAME[name].counts_people:
+            continue
+        above = ("system", "all")
+        if dimension == "practice" and "neighbourhood" in BY_NAME[name].dimensions:
+            above = ("neighbourhood", "north" if value in ("A10001", "A10002") else "none named")
+        if dimension != "system":
+            parts["group", dimension, name, *above, start, months].append((name, dimension, value, start, months))
+        for year in (date(2024, 7, 1), date(2025, 7, 1), date(2025, 6, 1)):
+            total = (name, dimension, value, year, 12)
+            ends = date(year.year + 1, year.month, 1)
+            if months == 1 and total in hidden and not BY_NAME[name].is_state and year <= start < ends:
+                parts["year", *total].append((name, dimension, value, start, months))
+    lone = 0
+    for (kind, *total), members in parts.items():
+        above_key = tuple(total) if kind == "year" else tuple(total[1:])
+        if kind == "group":
+            _, name, dimension, value, start, months = (None, *total[1:])
+            above_key = (name, dimension, value, start, months)
+        if above_key not in hidden or hidden[above_key]:
+            assert above_key not in hidden or all(hidden[m] for m in members)
+            continue
+        small = [m for m in members if hidden[m] and 0 < round(exact[m]["cases"]) < HIDDEN]
+        some = [m for m in members if hidden[m] and (round(exact[m]["cases"]) > 0 or all(hidden[x] for x in members))]
+        lone += bool(small)
+        assert not small or len(some) >= 2 or all(hidden[m] for m in members), (kind, total)
+    assert lone, "else this says nothing"
+
+
+def test_months_add_up_to_years_and_groups_to_the_system(made: dict[str, Any]) -> None:
+    """Exactly, before anything is hidden."""
+    months: dict[tuple[Any, ...], float] = defaultdict(float)
+    groups: dict[tuple[Any, ...], float] = defaultdict(float)
+    exact = {key(row): row for row in made["exact"]}
+    years = [k for k in exact if k[4] == 12 and not BY_NAME[k[0]].is_state]
+    for (name, dimension, value, start, length), row in exact.items():
+        if dimension != "system" and BY_NAME[name].counts_people:
+            groups[name, dimension, start, length] += row["n"]
+        for year in {k[3] for k in years if k[0] == name}:
+            if length == 1 and year <= start < date(year.year + 1, year.month, 1):
+                months[name, dimension, value, year] += row["n"]
+    assert len(years) > 50
+    for name, dimension, value, start, length in years:
+        assert exact[name, dimension, value, start, length]["n"] == pytest.approx(months[name, dimension, value, start])
+    for (name, dimension, start, length), total in groups.items():
+        assert exact[name, "system", "all", start, length]["n"] == pytest.approx(total), (name, dimension)
+
+
+def test_a_state_of_a_year_is_that_of_its_last_month(made: dict[str, Any]) -> None:
+    rows = {key(row): row for row in made["rows"]}
+    for dimension, value in (("system", "all"), ("practice", "A10001")):
+        year = rows["enrolment_75", dimension, value, date(2025, 7, 1), 12]
+        month = rows["enrolment_75", dimension, value, date(2026, 6, 1), 1]
+        assert (year["value"], year["is_suppressed"]) == (month["value"], month["is_suppressed"])
+        assert (month["centre"], month["signal"]) == (None, None), "successive months share what they count"
+
+
+def test_limits_only_for_series_that_are_shown_whole(made: dict[str, Any]) -> None:
+    series: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in made["rows"]:
+        if row["period_months"] == 1:
+            series[key(row)[:3]].append(row)
+    with_limits = [rows for rows in series.values() if any(row["centre"] is not None for row in rows)]
+    assert with_limits
+    for rows in with_limits:
+        assert not any(row["is_suppressed"] for row in rows)
+        assert rows[0]["centre"] == pytest.approx(sum(row["value"] for row in rows) / len(rows))
+        for row in rows:
+            outside = not row["limit_low"] <= row["value"] <= row["limit_high"]
+            assert (row["signal"] == "outside_limits") == outside
+            assert (row["signal"] is None) == (row["signal_is"] is None)
+
+
+def test_funnels_are_of_years_of_practices_and_providers(made: dict[str, Any]) -> None:
+    told = [row for row in made["rows"] if row["funnel"]]
+    assert told
+    assert {row["dimension"] for row in told} == {"practice", "provider"}
+    assert {row["period_months"] for row in told} == {12}
+    assert "not known" not in {row["value_of_dimension"] for row in told}
+
+
+def test_the_range_of_linkage_holds_the_value(made: dict[str, Any]) -> None:
+    shown = [row for row in made["rows"] if not row["is_suppressed"] and row["value"] is not None]
+    for row in shown:
+        if BY_NAME[row["measure"]].is_moved_by_linkage:
+            assert row["linkage_low"] <= row["value"] <= row["linkage_high"]
+        else:
+            assert row["linkage_low"] is row["linkage_high"] is None
+    readmissions = [r for r in shown if r["measure"] == "readmission_30_days" and r["dimension"] == "system"]
+    assert any(row["linkage_high"] > row["value"] for row in readmissions)
+
+
+def test_what_the_manifest_says(made: dict[str, Any]) -> None:
+    about = made["result"].about
+    assert about["linkage"] == {"moves": [-2.0, 2.0]}
+    assert about["records_begin"]["spell"] == "2024-07-01"
+    assert about["not_counted"] == {"carers_assessed": "the registry holds no unpaid carers"}
+    assert about["limitations"] == list(LIMITATIONS)
+    assert about["measures"]["readmission_30_days"]["last_period_ends"] == "2026-05-31"
+    assert {check.name: check.passed for check in made["result"].checks}["every_measure_is_counted"] is False
+    assert all(page.is_file() for page in made["result"].pages)
+
+
+def moved(registry: Registry, tmp_path: Any, name: str) -> dict[str, Any]:
+    """The system's row of January 2025."""
+    found = cells.count(registry.reading(tmp_path)).totals.to_pylist()
+    return next(
+        row for row in found
+        if (row["measure"], row["dimension"], row["period_start"], row["period_months"])
+        == (name, "system", date(2025, 1, 1), 1)
+    )  # fmt: skip
+
+
+def test_two_people_who_would_be_one_have_a_readmission_between_them(tmp_path) -> None:
+    registry = Registry().started().person(1).person(2)
+    registry.stay(1, "2025-01-01", "2025-01-05").stay(2, "2025-01-10", "2025-01-12", provider="S")
+    registry.moved("S:2", -2.0, 2, 1).moved("R:1", 4.0, 1, 77)
+    row = moved(registry, tmp_path, "readmission_30_days")
+    assert (row["n"], row["d"]) == (0, 2)
+    assert (row["highest_n_change"], row["highest_d_change"]) == (1, 0)
+
+
+def test_one_person_who_would_be_two_has_none(tmp_path) -> None:
+    registry = Registry().started().person(1, "1950-01-15", gp_practice="A10001", ethnicity="A")
+    registry.stay(1, "2025-01-01", "2025-01-05").stay(1, "2025-01-10", "2025-01-12", provider="S")
+    registry.moved("S:1", 2.0, 1, 77)
+    row = moved(registry, tmp_path, "readmission_30_days")
+    assert (row["n"], row["d"], row["lowest_n_change"], row["lowest_d_change"]) == (1, 2, -1, 0)
+    rate = moved(registry, tmp_path / "again", "emergency_admissions_65")
+    assert (rate["n"], rate["lowest_n_change"]) == (2, 0), "both are as old as the one"
+    assert rate["lowest_d_change"] == pytest.approx(1 / 12), "and there is one more of them"
+
+
+def test_nobody_but_whom_a_move_touches_counts_in_it(tmp_path) -> None:
+    plain = busy(60)
+    touched = busy(60).moved("G:1", 2.0, 1, 777)
+    without, with_move = (
+        cells.count(r.reading(tmp_path / n)).totals.to_pylist() for r, n in ((plain, "a"), (touched, "b"))
+    )
+    for before, after in zip(without, with_move, strict=True):
+        assert (key(before), before["n"], before["d"]) == (key(after), after["n"], after["d"])
+        assert before["ratio"] == pytest.approx(after["ratio"])
+
+
+def test_without_alternatives_the_range_is_empty_and_said(tmp_path) -> None:
+    reading = busy(60).reading(tmp_path, absent={LINKAGE_ALTERNATIVE.name})
+    result = measure(reading, tmp_path / "out")
+    empty = reading.connection.execute(
+        "SELECT count(*) FILTER (linkage_low IS NOT NULL OR linkage_high IS NOT NULL) FROM audit_measure"
+    ).fetchall()
+    assert empty == [(0,)]
+    assert result.about["linkage"].startswith("Not known")
+
+
+def test_a_registry_of_few_is_mostly_hidden(tmp_path) -> None:
+    reading = busy(5).reading(tmp_path)
+    rows = measure(reading, tmp_path / "out").rows["audit_measure"]
+    shown = reading.connection.execute(
+        "SELECT count(*) FROM audit_measure WHERE NOT is_suppressed AND measure <> 'case_conferences'"
+        " AND (numerator > 0 OR value > 0)"
+    ).fetchall()[0][0]
+    assert rows > 50
+    assert shown == 0
+
+
+@pytest.mark.parametrize("people", [0, 1])
+def test_hardly_anybody(tmp_path, people: int) -> None:
+    registry = Registry()
+    for n in range(people):
+        registry.person(n + 1)
+    reading = registry.reading(tmp_path)
+    assert measure(reading, tmp_path / "out").rows == {"audit_measure": 0}
+    assert reading.connection.execute("SELECT count(*) FROM audit_measure").fetchall() == [(0,)]
+
+
+def test_an_unknown_measure_under_rebase_is_refused_with_the_nearest(tmp_path) -> None:
+    reading = Registry().reading(tmp_path, audit={"rebase": {"length_of_stays": ["2025-01-01"]}})
+    with pytest.raises(BadInput, match=r"no measure 'length_of_stays'; did you mean 'length_of_stay'\?"):
+        measure(reading, tmp_path / "out")
+
+
+def test_rebasing_changes_the_limits_from_its_month_on(tmp_path) -> None:
+    counted = cells.count(busy(900).reading(tmp_path))
+    day = date(2025, 7, 1)
+    for rebase, centres in (({}, 1), ({"length_of_stay": (day,)}, 2)):
+        rows = table.shown(counted, rebase, is_linkage_known=True).to_pylist()
+        months = [r for r in rows if key(r)[:3] == ("length_of_stay", "system", "all") and r["period_months"] == 1]
+        assert len({r["centre"] for r in months}) == centres
+        if rebase:
+            before = {r["centre"] for r in months if r["period_start"] < day}
+            assert len(before) == 1
