@@ -12,10 +12,18 @@ from tests.risk.made_people import population, reading
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A deployment's folder, whose home holds one model."""
-    folder = tmp_path_factory.mktemp("cli")
-    (folder / "registry.yaml").write_text("home: home\n")
+    folder = described(tmp_path_factory.mktemp("cli"))
     with reading(folder, population(5_000, 24, seed=5).tables) as given:
         fitting.fit(given)
+    return folder
+
+
+def described(folder):
+    """The least that a deployment's folder holds."""
+    (folder / "registry.yaml").write_text("home: home\n")
+    (folder / "providers").mkdir()
+    provider = "provider: RX1\nsetting: acute\nfeeds: {patient: {source: {kind: csv, path: none.csv}}}\n"
+    (folder / "providers" / "rx1.yaml").write_text(provider)
     return folder
 
 
@@ -47,12 +55,12 @@ def test_a_version_that_is_not_there_is_said(fitted):
 
 
 def test_no_model_is_said(tmp_path):
-    (tmp_path / "registry.yaml").write_text("home: home\n")
+    described(tmp_path)
     with pytest.raises(BadInput, match="No model is fitted yet"):
         run("show", "--config", tmp_path)
 
 
 def test_there_is_nothing_to_fit_on_before_the_first_night(tmp_path):
-    (tmp_path / "registry.yaml").write_text("home: home\n")
+    described(tmp_path)
     with pytest.raises(BadInput):
         run("fit", "--config", tmp_path)
