@@ -17,6 +17,14 @@ from registry_pipeline.errors import BadInput
 SNAPSHOT = Path(__file__).with_name("definitions.json")
 
 
+@pytest.fixture
+def configuration(folder: Path) -> Configuration:
+    """The hospital and the practice, with everything that is made of their registry."""
+    file = folder / "registry.yaml"
+    file.write_text(file.read_text().replace("consumers: []\n", ""))
+    return load_configuration(folder, home=folder.parent / "home")
+
+
 def described(definitions: dg.Definitions) -> dict[str, Any]:
     """Definitions as plain data, in an order that does not change."""
     graph = definitions.resolve_asset_graph()

@@ -71,6 +71,7 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     built = rows(registry)
     assert "needs_attention" in built
     assert built["patient_record"] == made["RX1/person_record"] + made["RY2/person_record"]
+    assert_consumers(registry, configuration)
     assert_outputs_and_report(registry, configuration)
     with open_registry(configuration.home) as reader:
         assert reader.execute("select count(*) from patient").fetchall() == [(built["patient"],)]
@@ -118,6 +119,21 @@ def test_two_nights_with_one_provider_late(tmp_path: Path, instance: dg.DagsterI
     ]
     assert published == [False], "and does not take the place of a later one"
     assert instance.get_materialized_partitions(dg.AssetKey("published_registry")) == {"2026-04-01", "2026-04-02"}
+
+
+def assert_consumers(registry: dg.ExecuteInProcessResult, configuration: Configuration) -> None:
+    told, made = checks(registry), rows(registry)
+    for name in configuration.deployment.consumers:
+        assert told[f"{name}:is_made_and_seen"].passed, told[f"{name}:is_made_and_seen"].description
+        assert name in made
+    assert made["risk_stratification"] == made["patient"]
+    pages = [
+        e.materialization.metadata["page"].url
+        for e in registry.get_asset_materialization_events()
+        if "page" in e.materialization.metadata
+    ]
+    assert all(page.startswith("file://") and page.endswith(".html") for page in pages)
+    assert len(pages) == 2  # case conferences and audit
 
 
 def assert_outputs_and_report(registry: dg.ExecuteInProcessResult, configuration: Configuration) -> None:
