@@ -15,8 +15,9 @@ CREATE OR REPLACE TEMP MACRO conference_while(days) AS
         ELSE conference_count(days // 365, 'year', 'years')
     END;
 
--- A probability as a percentage.
-CREATE OR REPLACE TEMP MACRO conference_share(p) AS format('{:.0f}%', 100 * p);
+-- A probability as a percentage, never rounded to all or nothing when it is neither (as `pages.words` tells shares).
+CREATE OR REPLACE TEMP MACRO conference_share(p) AS
+    CASE WHEN p BETWEEN 0.005 AND 0.995 OR p IN (0, 1) THEN format('{:.0f}%', 100 * p) ELSE format('{:.1f}%', 100 * p) END;
 
 -- What there is of a list of phrases, parted by a sign; null where there is nothing.
 CREATE OR REPLACE TEMP MACRO conference_phrase(parts, sign) AS
