@@ -179,7 +179,7 @@ USE_FEATURES: tuple[Feature, ...] = (
     *_used("social_care_contacts", "contact with adult social care", "long"),
     *_used("missed_appointments", "missed appointment", 90, "long"),
     *_used("referrals", "referral", "long"),
-    *_used("repeat_medicines", "different medicine on repeat prescription", "long", unit="medicines"),
+    *_used("repeat_medicines", "medicine on repeat prescription", "long", unit="medicines"),
     *_used("medicine_issues", "issue of a medicine", 90, "long"),
 )
 
@@ -203,6 +203,18 @@ STATE_FEATURES: tuple[Feature, ...] = (
 )  # fmt: skip
 
 
+CONDITION_WORDS: Mapping[str, str] = {
+    "anorexia_bulimia": "anorexia or bulimia",
+    "anxiety_depression": "anxiety or depression",
+    "copd": "chronic obstructive pulmonary disease",
+    "eczema_psoriasis": "eczema or psoriasis",
+    "parkinsons_disease": "Parkinson's disease",
+    "psychosis_bipolar": "psychosis or bipolar disorder",
+    "stroke_tia": "stroke or transient ischaemic attack",
+}
+"""Items of the list of conditions whose names are no plain words; of the others, blanks part the words."""
+
+
 def features_of(configuration: Configuration) -> FeatureSet:
     """Every feature of a deployment: its list of conditions (`cambridge_multimorbidity`) gives one flag an item.
 
@@ -212,7 +224,8 @@ def features_of(configuration: Configuration) -> FeatureSet:
     items = codes.load(configuration, CONDITION_LIST).items
     conditions = tuple(
         Feature(
-            f"condition_{item}", f"condition_{item}", item.replace("_", " "), "flag", "yes or no", "condition", None,
+            f"condition_{item}", f"condition_{item}", CONDITION_WORDS.get(item, item.replace("_", " ")), "flag",
+            "yes or no", "condition", None,
             f"coalesce(list_contains(conditions, '{item.replace(chr(39), chr(39) * 2)}'), false)",
         )
         for item in items

@@ -36,7 +36,7 @@ def told(values: dict[str, float], longest: int = 365, added: dict[str, float] |
         ({"emergency_admissions_long": 2}, 183, "two emergency admissions in the last 6 months"),
         ({"emergency_bed_days_long": 41}, 365, "41 days in hospital after emergency admissions in the last year"),
         ({"emergency_attendances_90": 1}, 365, "one attendance at an emergency department in the last 90 days"),
-        ({"repeat_medicines_long": 12}, 365, "12 different medicines on repeat prescription in the last year"),
+        ({"repeat_medicines_long": 12}, 365, "12 medicines on repeat prescription in the last year"),
         ({"mental_health_stays_long": 2}, 365, "two stays in mental health inpatient care in the last year"),
         ({"planned_admissions_long": 2}, 365, "two admissions that was no emergency in the last year"),
         ({"age": 87.4}, 365, "aged 85 to 89"),

@@ -113,7 +113,7 @@ def test_probability_rank_and_reasons_are_the_models(tmp_path):
     )
     assert [row["risk_rank"] for row in rows] == [1, 2, 3]
     assert [row["reasons"] for row in rows] == [
-        ["copd"],
+        ["chronic obstructive pulmonary disease"],
         ["two emergency admissions in the last year, one of them in the last 90 days"],
         [],
     ]
