@@ -65,7 +65,7 @@ contact AS (
 contacted AS (
     SELECT
         step, event_key, bool_or(is_in_time) AS in_time,
-        max({'day': start_time::DATE, 'setting': setting, 'provider': provider}) FILTER (NOT is_in_time) AS late
+        max({'day': start_time::DATE, 'setting': setting, 'provider': provider}) AS late
     FROM contact
     GROUP BY step, event_key
 ),

@@ -157,6 +157,7 @@ HBA1C_CASES = {
     "resolved on the night": ([has(DIABETES, end="2026-04-01")], None),
     "resolved later": ([has(DIABETES, "2025-02-03", end="2026-04-02")], ("2025-02-03", None)),
     "resolved by one, not by another": ([has(DIABETES, "2025-02-03", end="2026-03-01"), has(DIABETES, "2025-05-05", provider="RX1")], ("2025-05-05", None)),
+    "diagnosed on the night": ([has(DIABETES, "2026-04-01")], ("2026-04-01", None)),
     "diagnosed after the night": ([has(DIABETES, "2026-04-02")], None),
     "no diabetes": ([has("38341003")], None),
 }  # fmt: skip
@@ -270,8 +271,9 @@ def test_plan_and_coordinator_at_high_risk(at_high_risk, case):
     assert at_high_risk[case] == [(f"seamless_care.{step}", *due) for step, due in wanted if due is not None]
 
 
-def test_nobody_at_moderate_risk_needs_a_plan(tmp_path):
-    assert gaps(tmp_path, risk("moderate")) == []
+def test_nobody_at_moderate_risk_and_nobody_dead_needs_a_plan(tmp_path):
+    people = [patient(1), patient(2, died="2026-03-01")]
+    assert gaps(tmp_path, risk("moderate"), risk("very_high", of=2), people=people) == []
 
 
 CARER_CASES = {
@@ -306,6 +308,7 @@ LEFT = "2026-03-02 10:00"
 # What follows a discharge from mental health inpatient care on 2 March at 10:00; due since, and the late contact's day.
 DISCHARGE_CASES = {
     "nothing": ([], ("2026-03-06", None)),
+    "a contact that lies ahead": ([contact("2026-04-02 09:00", "RV1")], ("2026-03-06", None)),
     "72 hours to the minute": ([contact("2026-03-05 10:00", "RV1")], None),
     "a minute more": ([contact("2026-03-05 10:01", "RV1")], ("2026-03-06", "2026-03-05")),
     "at once": ([contact("2026-03-02 10:00", "RV1")], None),
@@ -351,6 +354,7 @@ WINDOW_CASES = {
     "72 hours end today": (stay("2026-03-01 09:00", "2026-03-29 10:00"), None),
     "72 hours ended yesterday": (stay("2026-03-01 09:00", "2026-03-28 10:00"), "2026-04-01"),
     "no time of day": (stay("2026-03-01", "2026-03-28"), "2026-04-01"),
+    "in and out on one day, no time": (stay("2026-03-20", "2026-03-20"), "2026-03-24"),
     "still in": (stay("2026-03-01 09:00", None), None),
     "leaves after the night": (stay("2026-03-01 09:00", "2026-04-02 10:00"), None),
     "a year ago": (stay("2025-03-01 09:00", "2025-04-01 10:00"), "2025-04-05"),
@@ -368,6 +372,17 @@ def test_when_a_window_has_passed(tmp_path):
     assert {name: of_step(due, SHOWN) for name, due in told.items()} == {
         name: [] if due is None else [(due, None)] for name, (_, due) in WINDOW_CASES.items()
     }
+
+
+def test_days_are_counted_where_the_discharge_has_no_time(tmp_path):
+    left = stay("2026-02-10", "2026-03-02")
+    cases = {
+        "the third day": ([left, contact("2026-03-05 23:59", "RV1")], None),
+        "the fourth": ([left, contact("2026-03-06 00:01", "RV1")], None),
+    }
+    told = together(tmp_path, cases)
+    assert of_step(told["the third day"], SHOWN) == []
+    assert of_step(told["the fourth"], SHOWN) == [("2026-03-06", "2026-03-06")]
 
 
 def test_the_newest_open_discharge_is_told_and_no_other(tmp_path):
@@ -507,6 +522,8 @@ WHO_CASES = {
     "all and none": ("{all: [{condition: diabetes}, {none: [{carer: true}]}]}", [1]),
     "everybody else": ("{all: [{anybody: true}, {none: [{condition: diabetes}, {carer: true}]}]}", [4]),
     "any of all": ("{any: [{all: [{condition: diabetes}, {carer: true}]}, {age: {from: 90}}]}", [2, 4]),
+    "of an age": ("{age: {from: 46, to: 76}}", [1, 2, 3]),
+    "younger by a year": ("{age: {from: 47, to: 75}}", []),
     "all of any": ("{all: [{any: [{condition: diabetes}, {carer: true}]}, {age: {to: 50}}]}", [3]),
     "the same twice": ("{all: [{condition: diabetes}, {condition: diabetes}]}", [1, 2]),
     "risk level": ("{risk_level: [high, very_high]}", [3]),
