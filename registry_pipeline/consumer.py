@@ -121,15 +121,34 @@ def refuse_other_form(snapshot: Path) -> None:
             file = snapshot / f"{name}.parquet"
             if not file.is_file():
                 raise BadInput(_older(snapshot, f"has no table {name} ({file} is missing)"))
-            _refuse_other_version(snapshot, file, TABLES[name])
-            held, known = _types(connection, f"FROM {scan(file)}"), _known_types(connection, TABLES[name])
-            missing = [column for column in known if column not in held]
-            if missing:
-                raise BadInput(_older(snapshot, f"has no column {missing[0]} in {name} ({file})"))
-            other = [column for column, kind in known.items() if held[column] != kind]
-            if other:
-                kinds = f"as {held[other[0]]}, not as {known[other[0]]}"
-                raise BadInput(_older(snapshot, f"holds the column {other[0]} of {name} {kinds} ({file})"))
+            held, known = _major_version(file), _major_of(TABLES[name].version)
+            if held is not None and known is not None and held > known:
+                raise BadInput(
+                    f"The snapshot {snapshot.name} holds {name} in the form {held}.x, and this version reads form"
+                    f" {known}.x ({file}): it is of a newer form; read it with the version that made it, or later."
+                )
+            lacks = _difference(connection, file, TABLES[name])
+            if lacks is not None:
+                raise BadInput(_older(snapshot, f"{lacks} ({file})"))
+
+
+def _difference(connection: duckdb.DuckDBPyConnection, file: Path, table: Table) -> str | None:
+    """In what a file is not of a table's form, in words; None where it is, or has more than that.
+
+    Raises:
+        RunFailed: the file cannot be read.
+    """
+    held_major, known_major = _major_version(file), _major_of(table.version)
+    if held_major is not None and known_major is not None and held_major != known_major:
+        return f"holds {table.name} in the form {held_major}.x, not {known_major}.x"
+    held, known = _types(connection, f"FROM {scan(file)}"), _known_types(connection, table)
+    missing = [column for column in known if column not in held]
+    if missing:
+        return f"has no column {missing[0]} in {table.name}"
+    other = [column for column, kind in known.items() if held[column] != kind]
+    if other:
+        return f"holds the column {other[0]} of {table.name} as {held[other[0]]}, not as {known[other[0]]}"
+    return None
 
 
 def _types(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
@@ -141,7 +160,8 @@ def _known_types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[st
     return _types(connection, "SELECT " + ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.columns))
 
 
-def _refuse_other_version(snapshot: Path, file: Path, table: Table) -> None:
+def _major_version(file: Path) -> int | None:
+    """The major version of the form that a file says it is of; None of before there were versions."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -149,19 +169,14 @@ def _refuse_other_version(snapshot: Path, file: Path, table: Table) -> None:
         said = (pq.read_metadata(file).metadata or {}).get(SCHEMA_VERSION.encode())
     except (OSError, pa.ArrowInvalid) as problem:
         raise RunFailed(
-            f"{file} cannot be read (truncated or damaged): restore the snapshot {snapshot.name} from a backup, or run"
-            " its night again (registry run)."
+            f"{file} cannot be read (truncated or damaged): restore it from a backup, or run its night again (registry"
+            " run)."
         ) from problem
-    if said is None or table.version is None:
-        return
-    held, known = (int(version.split(".")[0]) for version in (said.decode(), table.version))
-    if held > known:
-        raise BadInput(
-            f"The snapshot {snapshot.name} holds {table.name} in the form {said.decode()}, and this version reads form"
-            f" {known}.x ({file}): it is of a newer form; read it with the version that made it, or a later one."
-        )
-    if held < known:
-        raise BadInput(_older(snapshot, f"holds {table.name} in the form {said.decode()}, not {known}.x ({file})"))
+    return _major_of(said.decode() if said is not None else None)
+
+
+def _major_of(version: str | None) -> int | None:
+    return int(version.split(".")[0]) if version is not None else None
 
 
 def _older(snapshot: Path, lacks: str) -> str:
@@ -195,7 +210,13 @@ def open_whole(configuration: Configuration, snapshot_id: str, purpose: Purpose 
 def name_made_before(
     connection: duckdb.DuckDBPyConnection, home: Home, snapshot_id: str, night: date
 ) -> frozenset[str]:
-    """Make the views of what was made of this snapshot and of earlier nights; returns the names of empty ones."""
+    """Make the views of what was made of this snapshot and of earlier nights; returns the names of empty ones.
+
+    What another version of this code made in another form is as if it had not been made.
+
+    Raises:
+        RunFailed: a file cannot be read.
+    """
     alternative = home.snapshot(snapshot_id) / f"{LINKAGE_ALTERNATIVE.name}.parquet"
     sources: dict[str, tuple[Table, Path | None]] = {LINKAGE_ALTERNATIVE.name: (LINKAGE_ALTERNATIVE, alternative)}
     for name in MADE_BEFORE:
@@ -204,7 +225,7 @@ def name_made_before(
     sources[RISK_BEFORE] = (risk, _some_time_before(home, risk.name, night))
     absent = set()
     for view, (table, file) in sources.items():
-        if file is not None and file.is_file():
+        if file is not None and file.is_file() and _difference(connection, file, table) is None:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {scan(file)}")
         else:
             absent.add(view)

@@ -30,7 +30,12 @@ def dictionary(
     from registry_pipeline import dictionary as data_dictionary
 
     folder = out or Path(os.environ.get("REGISTRY_HOME", "registry_home")) / "dictionary"
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"--out {folder} is a file: give a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(
+            f"The folder {folder} cannot be made ({problem.strerror}): give another with --out, in a place that can be"
+            " written to."
+        ) from problem
     written = data_dictionary.write(folder.resolve(), None if config is None else load_configuration(config))
     _say(f"Wrote {written.page} and {len(written.schemas)} JSON Schemas in {written.schemas[0].parent}")

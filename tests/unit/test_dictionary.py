@@ -262,8 +262,16 @@ def test_without_a_folder_it_writes_beside_the_data(tmp_path):
     assert (tmp_path / "home" / "dictionary" / "dictionary.html").is_file()
 
 
-def test_a_file_in_its_way_is_bad_input(tmp_path):
+@pytest.mark.parametrize("out", ["told", "told/deeper"])
+def test_a_folder_that_cannot_be_made_is_bad_input(out, tmp_path):
     (tmp_path / "told").write_text("")
-    done = registry("dictionary", "--out", "told", cwd=tmp_path)
+    done = registry("dictionary", "--out", out, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "registry: --out told is a file: give a folder.\n"
+    assert done.stderr.startswith(f"registry: The folder {out} cannot be made (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_configuration_that_is_not_there_is_bad_input(tmp_path):
+    done = registry("dictionary", "--out", "told", "--config", "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "There is no configuration folder" in done.stderr

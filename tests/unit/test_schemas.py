@@ -3,12 +3,13 @@
 import copy
 import json
 import typing
+from datetime import date
 
 import pyarrow.parquet as pq
 import pytest
 
 from registry_pipeline.config import Setting
-from registry_pipeline.consumer import READ_TABLES, refuse_other_form
+from registry_pipeline.consumer import MADE_BEFORE, READ_TABLES, RISK_BEFORE, name_made_before, refuse_other_form
 from registry_pipeline.dictionary import code_lists
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.storage import Home, connect, write_table
@@ -356,8 +357,8 @@ def has_newer_form(snapshot):
         ),
         (lacks_column, ["has no column is_stale in patient", "patient.parquet", "older form"]),
         (has_retyped_column, ["holds the column birth_date of patient as VARCHAR, not as DATE", "patient.parquet"]),
-        (has_older_form, ["holds patient in the form 0.9, not 1.x", "patient.parquet", "older form"]),
-        (has_newer_form, ["in the form 2.1", "reads form 1.x", "newer form", "patient.parquet"]),
+        (has_older_form, ["holds patient in the form 0.x, not 1.x", "patient.parquet", "older form"]),
+        (has_newer_form, ["in the form 2.x", "reads form 1.x", "newer form", "patient.parquet"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -391,3 +392,30 @@ def test_a_file_that_cannot_be_read_is_said_to_be_damaged(snapshot):
     (snapshot / "patient.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(RunFailed, match=r"patient\.parquet cannot be read"):
         refuse_other_form(snapshot)
+
+
+# What another version made of a snapshot -----------------------------------------------------------------------------
+
+
+def absent_of(home, night):
+    connection = connect(home, macros=False)
+    try:
+        absent = name_made_before(connection, home, f"{night}.1", night)
+        return absent, connection.sql(f"SELECT long_term_conditions FROM {RISK_BEFORE}").fetchall()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("form", ["this", "another"])
+def test_what_is_of_another_form_is_as_if_it_had_not_been_made(form, tmp_path):
+    home, table = Home(tmp_path), CONSUMER_TABLES["risk_stratification"]
+    if form == "another":
+        table = reformed(table, tuple(c for c in table.columns if c.name != "long_term_conditions"), table.version)
+    before, night = date(2026, 3, 1), date(2026, 4, 1)
+    for folder in (home.consumer(table.name, f"{before}.1"), home.consumer(table.name, f"{night}.1")):
+        folder.mkdir(parents=True)
+        empty(folder, table)
+    expected = {"linkage_alternative", *MADE_BEFORE, RISK_BEFORE}
+    if form == "this":
+        expected -= {table.name, RISK_BEFORE}
+    assert absent_of(home, night) == (expected, [])
