@@ -493,6 +493,8 @@ class _Reader:
             self._refuse(file, protocol)
         except BadInput as problem:
             self.broken[file.name] = str(problem)
+        except OSError as problem:
+            self.broken[file.name] = f"{file} cannot be read ({problem.strerror}): mend it or take it away."
         else:
             self.read[protocol.name] = (file, protocol)
 

@@ -156,6 +156,15 @@ def test_one_broken_protocol_takes_no_other_down(tmp_path):
     assert list(read.broken) == ["b.yaml"]
 
 
+def test_what_cannot_be_read_takes_no_other_down(tmp_path):
+    written = write(tmp_path, a=SOUND, b=SOUND.replace("who:\n  all:\n", "who: &within\n  all:\n    - *within\n"))
+    (tmp_path / "protocols" / "c.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    read = protocols.read(written)
+    assert [protocol.name for protocol in read.sound] == ["diabetes"]
+    assert "b.yaml, line 8: " in read.broken["b.yaml"]
+    assert "c.yaml cannot be read (No such file or directory)" in read.broken["c.yaml"]
+
+
 def test_a_broken_code_list_is_named_with_its_own_line(tmp_path):
     written = write(tmp_path, diabetes=SOUND)
     (tmp_path / "lists").mkdir()
