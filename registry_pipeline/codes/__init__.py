@@ -303,7 +303,9 @@ def name_meanings(
     lists = {name: load(configuration, name) for name in names}
     name_coded_events(connection)
     connection.execute(load_sql("codes_occurring"))
-    connection.execute("DELETE FROM code_meaning WHERE list IN (SELECT unnest($lists))", {"lists": list(lists)})
+    connection.execute(
+        "DELETE FROM code_meaning WHERE list IN (SELECT unnest($lists::VARCHAR[]))", {"lists": list(lists)}
+    )
     entries = [(code_list.name, code) for code_list in lists.values() for code in code_list.codes]
     connection.execute(
         load_sql("codes_meaning"),

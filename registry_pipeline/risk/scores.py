@@ -287,8 +287,8 @@ def _about(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList])
             f" ({FRAILTY_MEDICINES} repeat medicines within {FRAILTY_MEDICINE_DAYS} days); people of 65 and over",
             "differs": "the paper counts codes of the practice's record alone",
             "values_not_used": not_used.fetchall()[0][0],
-            "values_not_used_because": "not an index from 0 to 1, nor a count of deficits from 0 to 36 with a unit that"
-            " says so",
+            "values_not_used_because": "no number, or neither an index from 0 to 1 nor a count of deficits from 0 to 36"
+            " with a unit that says so",
             "deficits_without_codes": _without_codes(deficits, FRAILTY_DEFICITS),
         },
         "cambridge_multimorbidity_score": {

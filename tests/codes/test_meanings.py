@@ -125,6 +125,12 @@ def test_names_add_up_and_a_list_named_twice_stands_once(configured):
     assert found == [("diabetes", None), ("mine", "diabetes")]
 
 
+def test_no_lists_mean_nothing(configured):
+    with reading_of(configured, condition("a", "44054006")) as reading:
+        assert codes.name_meanings(reading.connection, configured, []) == {}
+        assert reading.connection.sql("FROM code_meaning").fetchall() == []
+
+
 def test_an_unknown_list_leaves_what_was_named(configured):
     with reading_of(configured, condition("a", "44054006")) as reading:
         codes.name_meanings(reading.connection, configured, ["mine"])
