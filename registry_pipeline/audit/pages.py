@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 INDEX, FOLDER = "index.html", "pages"
 
 MOST_LISTED = 6
-"""Organisations on the system's first screen; the index has all."""
+"""Lines of a list on the first screen; the rest stands below, or in the index."""
 
 STYLES = ("process.css", "audit.css")
 
@@ -114,7 +114,7 @@ def _name(reading: Reading, unit: Unit) -> str:
     known = reading.configuration.providers.get(value)
     if dimension == "provider" and known is not None and known.name:
         return f"{known.name} ({value})"
-    return f"{dimension.capitalize()} {section.group_name(value) if dimension == 'neighbourhood' else value}"
+    return value if value.lower().startswith(dimension) else f"{dimension.capitalize()} {value}"
 
 
 def _file_name(unit: Unit, taken: set[str]) -> str:
@@ -192,7 +192,7 @@ def _ways(reading: Reading, organisation: Organisation, organisations: Sequence[
 
 def _cards(told: Sequence[Told], *, is_system: bool) -> list[Card]:
     judged = [each for each in told if each.variation.kind in {"concern", "improvement", "change", "common"}]
-    of = f"of {len(judged)} measures with limits, in their newest month"
+    of = f"of {_measures(judged)} with limits, in the newest month"
     cards = [
         Card("Concern", str(_having(told, "concern")), "concern", of),
         Card("Improvement", str(_having(told, "improvement")), "improvement", of),
@@ -203,12 +203,16 @@ def _cards(told: Sequence[Told], *, is_system: bool) -> list[Card]:
         placed = [each for each in told if each.place]
         far = sum(each.place_mark != "common" for each in placed)
         cards.append(
-            Card("Unlike its peers", str(far), "far", f"of {len(placed)} measures: beyond the 99.8% limits of the year")
+            Card("Unlike its peers", str(far), "far", f"of {_measures(placed)}: beyond the 99.8% limits of the year")
         )
     movable = [each for each in told if each.linkage]
     wider = sum(each.is_linkage_wider for each in movable)
-    meaning = f"of {len(movable)} measures that linkage can move: it leaves them less sure than chance does"
+    meaning = f"of {_measures(movable)} that linkage can move: less sure by linkage than by chance"
     return [*cards, Card("Unsure by linkage", str(wider), "linkage", meaning)]
+
+
+def _measures(told: Sequence[Told]) -> str:
+    return f"{len(told)} {'measure' if len(told) == 1 else 'measures'}"
 
 
 def _having(told: Sequence[Told], kind: str) -> int:

@@ -142,6 +142,11 @@ class Teller:
     untold: Mapping[str, Funnel | None]
 
     @property
+    def is_comparable(self) -> bool:
+        """Whether values of organisations of different size may stand beside each other: not how many meetings."""
+        return self.measure.counts_people
+
+    @property
     def kind(self) -> CellKind:
         """How its values read."""
         return "share" if self.measure.kind == "share" else "number"
@@ -204,7 +209,7 @@ def teller(measure: Measure, shown: Shown) -> Teller:
     known = [value for value in [*values, system.value if system else None] if value is not None]
     decimals = words.decimals_of([max(known, default=1.0) + 1e-6], "number") if measure.kind != "share" else None
     made = Teller(measure, shown, decimals, told, untold)
-    if system is None or system.value is None:
+    if system is None or system.value is None or not made.is_comparable:
         return made
     by_size = cache(partial(limits, measure, system.value))
     for dimension in PEERS:
@@ -284,7 +289,7 @@ def tell(by: Teller, unit: Unit, not_made: str = "") -> Told:
         year=year_name(year) if year else "",
         year_value=by.counted(year),
         year_interval=by.interval(year),
-        system_value="" if unit == SYSTEM else by.counted(system.year),
+        system_value="" if unit == SYSTEM else by.counted(system.year if by.is_comparable else None),
         place=FUNNEL_WORDS.get(year.funnel or "", "") if of_peers and year else "",
         peers_of_concern=_concern_words(by) if unit == SYSTEM else "",
         place_mark=judged(year.funnel if year else None, measure.better),
@@ -379,12 +384,12 @@ def _by_year(by: Teller, unit: Unit) -> Chart | None:
         return None
     bars = [_bar(f"Year to {year.end:%b %Y}", year)]
     bars += [_bar(f"Year to {before.end:%b %Y}", before)] if before else []
-    bars += [_bar("Whole system", system.year)] if unit != SYSTEM and system.year else []
+    bars += [_bar("Whole system", system.year)] if unit != SYSTEM and system.year and by.is_comparable else []
     if year.has_linkage_range:
         bars.append(Bar("As linkage moves", year.value, year.linkage_low, year.linkage_high, mark="range"))
     drawn = comparison.intervals(bars, None, reads=by.value, share=by.kind == "share")
     return Chart(f"{by.measure.name}-year", "The year, and how sure it is", _year_words(by, year), drawn,
-                 _year_table(by, series, system if unit != SYSTEM else None))  # fmt: skip
+                 _year_table(by, series, system if unit != SYSTEM and by.is_comparable else None))  # fmt: skip
 
 
 def _bar(name: str, year: Counted, mark: str = "common", *, is_own: bool = False) -> Bar:
@@ -420,7 +425,7 @@ def _peers(by: Teller, dimension: str, own: str = "") -> Chart | None:
     """An organisation among those of its kind; on the system's page, all of them."""
     peers = by.shown.among(dimension, by.measure.name)
     years = [(name, series.year) for name, series in peers if series.year]
-    if len(years) < 2:
+    if len(years) < 2 or (len(years) > MOST_BARS and dimension not in by.told):
         return None
     funnel = (by.untold if own else by.told).get(dimension)
     if funnel is not None:
@@ -431,7 +436,7 @@ def _peers(by: Teller, dimension: str, own: str = "") -> Chart | None:
             _bar(group_name(name), year, judged(year.funnel, by.measure.better), is_own=name == own)
             for name, year in years
         ]
-        centre = by.system_year()
+        centre = by.system_year() if by.is_comparable else None
         drawn = comparison.intervals(
             bars, centre.value if centre else None, reads=by.value, share=by.kind == "share", of="whole system"
         )

@@ -26,6 +26,9 @@ HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 210, 52, 470, 16, 178
 
 SMALL_WIDTH, SMALL_HEIGHT = 132, 30
 
+FEWEST_SMALL = 4
+"""Known months below which the small form would show dots and no run."""
+
 NAMED_MONTHS = (1, 4, 7, 10)
 """Months named below the chart."""
 
@@ -126,7 +129,7 @@ def chart(months: Sequence[Month], *, reads: Callable[[float | None], str], shar
 def small(months: Sequence[Month]) -> Markup | None:
     """The same in a row of a table: the run between its limits, and the newest month."""
     known = [(m, m.value) for m in months if m.value is not None]
-    if len(known) < 2:
+    if len(known) < FEWEST_SMALL:
         return None
     values = [v for m in months for v in (m.value, m.low, m.high) if v is not None]
     low, high = min(values), max(values)

@@ -85,7 +85,7 @@ def _series(measure: Measure, dimension: str, name: str, size: float, chance: ra
     years = [MONTHS[12]] if measure.only_latest else [MONTHS[0], MONTHS[12]]
     for start in years:
         year = _row(measure, dimension, name, start, 12, usual * lean, size)
-        if dimension in ("practice", "provider"):
+        if dimension in ("practice", "provider") and measure.counts_people:
             year["funnel"] = _side(measure, year["value"], usual, size)
         if measure.is_moved_by_linkage:
             year |= {"linkage_low": year["value"] * 0.985, "linkage_high": year["value"] * 1.004}

@@ -222,6 +222,12 @@ def test_people_of_no_known_practice_are_no_practice_among_others(tmp_path):
     assert "7 practices" not in told
 
 
+def test_how_many_meetings_an_organisation_held_is_not_compared_with_the_whole_system(practice, system):
+    assert "Whole system" not in section(practice, "case_conferences")
+    assert "whole system" not in section(system, "case_conferences")
+    assert "Whole system" in section(practice, "people_discussed")
+
+
 def test_a_provider_has_only_what_is_told_by_provider(reads):
     told = {e.attributes["id"] for e in reads["provider_RX1.html"].all("section", class_="part")}
 

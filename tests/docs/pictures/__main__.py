@@ -1,6 +1,7 @@
-"""Takes the README's pictures of a linkage quality report: `python -m tests.docs.pictures [REGISTRY_HOME]`.
+"""Takes the README's pictures of the pages that a night leaves: `python -m tests.docs.pictures [REGISTRY_HOME]`.
 
-Of the last report of a home that `registry demo` made; without one it makes a home of its own, and forgets it.
+Of the last linkage quality report and the last clinical audit of a home that `registry demo` made; without one it makes
+a home of its own, and forgets it.
 """
 
 from __future__ import annotations
@@ -22,34 +23,50 @@ PEOPLE, NIGHTS = 20_000, 3
 LARGEST = 300_000
 """Bytes of a picture: the README should open at once."""
 
+REPORT = "reports/*/linkage_quality.html"
+CONFERENCE = "consumers/case_conference_list/current/pages/[!i]*.html"
+SYSTEM = "consumers/audit_measure/current/pages/system.html"
+"""Where pages lie under a home; the newest is taken, of the same age the first."""
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A part of the report as somebody sees it; `part` is a section's id, None the first screen."""
+    """A part of a page as somebody sees it; `part` is a section's id, None the first screen."""
 
     name: str
     size: tuple[int, int]
     theme: Any
     part: str | None = None
+    page: str = REPORT
 
 
 PICTURES = (
     Picture("report_first_screen", (1366, 768), "light"),
     Picture("report_groups_dark", (1366, 900), "dark", "groups"),
+    Picture("case_conference", (1366, 900), "light", page=CONFERENCE),
+    Picture("audit_system", (1366, 900), "light", "emergency_bed_days_65", SYSTEM),
 )
 
 
 def main(home: Path) -> None:
-    """Take every picture of the last report under a home."""
-    page = sorted((home / "reports").glob("*/linkage_quality.html"), key=lambda each: each.stat().st_mtime)[-1]
+    """Take every picture of the last pages under a home."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.QUIET))
         for picture in PICTURES:
+            page = newest(home, picture.page)
             taken = take(browser, page, picture)
             print(f"{taken.name}: {taken.stat().st_size:,} bytes")
             if taken.stat().st_size > LARGEST:
                 sys.exit(f"{taken.name} is larger than {LARGEST:,} bytes: take less of the page.")
         browser.close()
+
+
+def newest(home: Path, pattern: str) -> Path:
+    """The newest of the pages that a pattern finds: of the newest folder, the first by name."""
+    found = sorted(home.glob(pattern))
+    if not found:
+        sys.exit(f"There is no page {pattern} under {home}: run registry demo there first.")
+    return max(found, key=lambda each: each.parent.stat().st_mtime)
 
 
 def take(browser: Browser, page: Path, picture: Picture) -> Path:
@@ -69,7 +86,7 @@ def take(browser: Browser, page: Path, picture: Picture) -> Path:
 
 
 def make_home(home: Path) -> None:
-    """A made-up care system with a report of its last night."""
+    """A made-up care system with a report and an audit of its last night."""
     registry = Path(sys.executable).with_name("registry")
     environment = {**os.environ, "REGISTRY_HOME": str(home)}
     for arguments in (
