@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry_pipeline import codes
 from registry_pipeline.audit import cells, table
 from registry_pipeline.audit.measures import BY_NAME, MEASURES
+from registry_pipeline.config import Configuration
 from registry_pipeline.consumer import Made, Reading
 from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.storage import scan, write_table
@@ -44,6 +46,17 @@ SMALL_NUMBERS = (
 """The rule, in words."""
 
 
+def check(configuration: Configuration) -> None:
+    """Refuse choices of a deployment that audit cannot follow, before a night rests on them.
+
+    Raises:
+        BadInput: audit.rebase names a measure that there is none of, or a code list of audit's cannot be used.
+    """
+    table.refuse_unknown_rebase(configuration)
+    for name in cells.CODE_LISTS:
+        codes.load(configuration, name)
+
+
 def measure(reading: Reading, folder: Path) -> Made:
     """Count every measure, and write `audit_measure.parquet` and its pages.
 
@@ -57,7 +70,7 @@ def measure(reading: Reading, folder: Path) -> Made:
     from registry_pipeline.audit.pages import write_pages
 
     connection, audit = reading.connection, reading.configuration.deployment.audit
-    table.refuse_unknown_rebase(audit.rebase, reading.configuration.directory / "registry.yaml")
+    check(reading.configuration)
     counted = cells.count(reading)
     is_linkage_known = LINKAGE_ALTERNATIVE.name not in reading.absent
     rows = table.shown(counted, audit.rebase, is_linkage_known=is_linkage_known)

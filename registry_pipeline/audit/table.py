@@ -21,6 +21,7 @@ from registry_pipeline import xmr
 from registry_pipeline.audit import funnel, hiding, intervals
 from registry_pipeline.audit.cells import Counted
 from registry_pipeline.audit.measures import BY_NAME, MEASURES, Measure
+from registry_pipeline.config import Configuration, line_of
 from registry_pipeline.errors import BadInput
 
 if TYPE_CHECKING:
@@ -38,17 +39,20 @@ FEWEST_MONTHS = 12
 FUNNEL_OF = ("practice", "provider")
 
 
-def refuse_unknown_rebase(rebase: Mapping[str, Sequence[date]], file: object) -> None:
+def refuse_unknown_rebase(configuration: Configuration) -> None:
     """Stop where the deployment counts the limits of a measure anew that there is none of.
 
     Raises:
-        BadInput: with the nearest name.
+        BadInput: with file, line and the nearest name.
     """
-    for name in rebase:
-        if name not in BY_NAME:
-            near = difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(BY_NAME)}"
-            raise BadInput(f"{file}: audit.rebase: there is no measure {name!r}; {hint}")
+    for name in configuration.deployment.audit.rebase:
+        if name in BY_NAME:
+            continue
+        file = configuration.directory / "registry.yaml"
+        where = f"{file}, line {line_of(file, ['audit', 'rebase', name])}" if file.is_file() else str(file)
+        near = difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(BY_NAME)}."
+        raise BadInput(f"{where}: audit.rebase: there is no measure {name!r}; {hint}")
 
 
 class _Rows:
@@ -158,13 +162,19 @@ def _hidden(rows: _Rows, counted: Counted) -> Flags:
     kept = np.isin(rows.measure, [i for i, name in enumerate(rows.measures) if not BY_NAME[name].counts_people])
     cases, at_risk = np.where(kept, 0.0, rows.cases), np.where(kept, 0.0, rows.at_risk)
     lines = [_months_of_years(rows), _groups_of_periods(rows, counted)]
+    is_rounded = np.isin(rows.measure, [i for i, name in enumerate(rows.measures) if _is_rounded(BY_NAME[name])])
     hidden: Flags = np.zeros(rows.size, dtype=bool)
     while True:
         before = int(hidden.sum())
-        hidden = hiding.hidden_cells(cases, lines, also=hidden)
-        hidden = hiding.hidden_cells(at_risk, lines, also=hidden)
+        hidden = hiding.hidden_cells(cases, lines, also=hidden, is_rounded=is_rounded)
+        hidden = hiding.hidden_cells(at_risk, lines, also=hidden, is_rounded=is_rounded)
         if int(hidden.sum()) == before:
             return hidden & ~kept
+
+
+def _is_rounded(measure: Measure) -> bool:
+    """Whether no more is shown than counts to the nearest 5: a mean gives its counts away, and nights are no stays."""
+    return measure.kind != "mean" and measure.sql != "audit_bed_day"
 
 
 def _numbered(*keys: Ints) -> Ints:
@@ -232,11 +242,13 @@ def _tell(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str, Float
     """Numerator, denominator, value and interval."""
     import numpy as np
 
-    # Person-years are rounded as the person-months that they were counted in.
-    scale = 12.0 if measure.kind == "standardised" or measure.name == "people_discussed" else 1.0
-    exact = not measure.counts_people
-    top = rows.n[told] if exact else hiding.rounded(rows.n[told])
-    bottom = rows.d[told] if exact else hiding.rounded(rows.d[told] * scale) / scale
+    if not measure.counts_people:
+        top, bottom = rows.n[told], rows.d[told]
+    elif measure.kind == "standardised" or measure.name == "people_discussed":
+        # Person-years are rounded as the people who lived them.
+        top, bottom = hiding.rounded(rows.n[told]), hiding.rounded(rows.at_risk[told]) * rows.months[told] / 12
+    else:
+        top, bottom = hiding.rounded(rows.n[told]), hiding.rounded(rows.d[told])
     low, high = _interval(measure, rows, told, top, bottom, intervals.Z_95)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = top / bottom if measure.kind in ("share", "rate") else rows.ratio[told]
@@ -257,7 +269,8 @@ def _interval(
         with np.errstate(divide="ignore", invalid="ignore"):
             return low / bottom, high / bottom
     if measure.kind == "standardised":
-        return intervals.dobson(rows.ratio[told], rows.variance[told], rows.n[told], z)
+        # Byar's limits of the rounded count: their two distances from the rate would give the exact one away.
+        return intervals.dobson(rows.ratio[told], rows.variance[told], top, z)
     return intervals.ratio(
         rows.n[told], rows.d[told], rows.n2[told], rows.d2[told], rows.nd[told], rows.at_risk[told], z
     )
