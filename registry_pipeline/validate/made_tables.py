@@ -127,15 +127,12 @@ FACTS: dict[str, dict[str, str]] = {
             "period_start = date_trunc('month', period_start)"
             " AND period_end = (period_start + to_months(period_months) - INTERVAL 1 DAY)::DATE"
         ),
-        "share_is_at_most_all": "unit <> 'share' OR value <= 1",
+        "share_is_at_most_all": "NOT starts_with(unit, 'share') OR value <= 1",
         "value_is_within_its_interval": "interval_low <= value AND value <= interval_high",
         "suppressed_shows_no_figure": (
             "NOT is_suppressed OR coalesce(numerator, denominator, value, interval_low, interval_high) IS NULL"
         ),
         "limits_are_about_the_centre": "limit_low <= centre AND centre <= limit_high",
-        "signal_is_known": (
-            "list_has_all(['outside_limits', 'shift', 'trend', 'two_of_three'], string_split(signal, ' '))"
-        ),
         "signal_has_a_meaning": "(signal IS NULL) = (signal_is IS NULL)",
         "linkage_range_is_in_order": "linkage_low <= linkage_high",
         "value_is_within_its_linkage_range": "linkage_low <= value AND value <= linkage_high",

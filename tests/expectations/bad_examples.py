@@ -434,7 +434,7 @@ MADE_BAD: dict[str, dict[str, str]] = {
     "numerator_is_possible": {"numerator": "-1"},
     "denominator_is_possible": {"denominator": "-1"},
     "per_is_known": {"per": "100"},
-    "share_is_at_most_all": {"unit": "'share'"},
+    "share_is_at_most_all": {"unit": "'share of people'"},
     "value_is_within_its_interval": {"interval_high": "199"},
     "suppressed_shows_no_figure": {"is_suppressed": "true"},
     "better_is_known": {"better": "'more'"},
