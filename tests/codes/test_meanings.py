@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date
 from pathlib import Path
 
@@ -144,3 +145,32 @@ def test_empty_tables_mean_nothing(configured):
         codes.name_meanings(reading.connection, configured, ["mine"])
         assert reading.connection.sql("FROM code_meaning").fetchall() == []
         assert reading.connection.sql("FROM coded_event").fetchall() == []
+
+
+def test_prefixes_are_those_of_a_plain_reading_of_the_rule(tmp_path):
+    """Five hundred made-up ICD-10 codes against a made-up list: the longest entry of an item that a code begins with."""
+    draw = random.Random(20260401)
+
+    def made_up(longest: int) -> str:
+        return draw.choice("EGI") + "".join(draw.choice("0123") for _ in range(draw.randint(2, longest)))
+
+    entries = {(draw.choice("abc"), made_up(4)): float(number) for number in range(60)}
+    lines = [f"icd10,{code},x,{item},{weight}" for (item, code), weight in entries.items()]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "mine.csv").write_text(
+        "\n".join(["coding_system,code,term,item,weight", *lines]), encoding="utf-8"
+    )
+    (tmp_path / "lists" / "mine.yaml").write_text(SIDECAR, encoding="utf-8")
+    configured = configuration(tmp_path, code_lists=Path("lists"))
+    occurring = sorted({made_up(4) for _ in range(500)})
+    wanted = set()
+    for code in occurring:
+        for item in "abc":
+            fitting = [listed for of, listed in entries if of == item and code.startswith(listed)]
+            if fitting:
+                wanted.add((code, item, entries[item, max(fitting, key=len)]))
+    with reading_of(configured, spell("a", " ".join(occurring))) as reading:
+        codes.name_meanings(reading.connection, configured, ["mine"])
+        found = reading.connection.sql("SELECT code, item, weight FROM code_meaning").fetchall()
+    assert len(wanted) > 100
+    assert sorted(found) == sorted(wanted)
