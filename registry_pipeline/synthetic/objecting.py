@@ -1,8 +1,8 @@
 """People who said no, and people who may not be named, in the made-up system's deliveries.
 
-What belongs here: rows of dissent in practices' problem lists, and rows of an acute feed whose identity is withheld.
-What does not: all other events (`activity`). They are drawn from streams of their own, so that nothing else changes by
-them.
+What belongs here: rows of dissent in practices' problem lists or observations, and rows of an acute feed whose identity
+is withheld. What does not: all other events (`activity`). They are drawn from streams of their own, so that nothing
+else changes by them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ DISSENTING = 0.03
 WITHDRAWING = 0.1
 """Share of them who took it back."""
 
+SAID_IN = {"GP3": "observation"}
+"""Feed in which a practice system keeps the codes of dissent, where it is not that of problems: some keep every code
+among the observations."""
+
 WITHHELD = 0.002
 """Share of a night's emergency attendances whose identity is withheld: made up."""
 
@@ -31,7 +35,7 @@ REASONS = ("01", "03", "97")
 
 
 def dissent(known: Known, window: tuple[int, int], rng: np.random.Generator) -> pa.Table:
-    """Type 1 opt-outs of a practice's patients, and the withdrawals of some, as rows of its condition feed."""
+    """Type 1 opt-outs of a practice's patients, and the withdrawals of some, as rows of the feed that holds them."""
     row = np.flatnonzero(at_rate(rng, len(known), DISSENTING))
     day = rng.integers(window[0], window[1] + 1, len(row))
     back = at_rate(rng, len(row), WITHDRAWING)

@@ -336,7 +336,8 @@ class _System:
     ) -> None:
         """Dissent in the history of a practice's patients, and events of people who may not be named."""
         first = int(part.persons[0]) if len(part) else 0
-        if name == "condition" and part.provider in recording.SUPPLIERS and window[0] != window[1]:
+        where = objecting.SAID_IN.get(part.provider, "condition")
+        if name == where and part.provider in recording.SUPPLIERS and window[0] != window[1]:
             write(objecting.dissent(part, window, stream(self.seed, part.provider, "dissent", first)))
         if objecting.has_withheld(feed) and len(events):
             rng = stream(self.seed, part.provider, "withheld", window[1], first)

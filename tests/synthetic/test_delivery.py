@@ -75,6 +75,9 @@ def test_every_supplier_tells_observations_in_its_own_form(configuration, code):
     rows = [row for night in NIGHTS for row in rows_of(configuration, feed, night)]
     assert len(rows) > 5
     coded = {row[feed.columns["code"].source[0]] for row in rows}
+    if code == "GP3":  # this supplier keeps every code among the observations
+        assert coded >= {TYPE_1_DISSENT[0]}
+        coded -= {TYPE_1_DISSENT[0], TYPE_1_WITHDRAWN[0]}
     assert coded <= {one.code for one in clinical.OBSERVED.values()} | {code for code, _ in clinical.BREATHLESSNESS}
     value, unit = (feed.columns[name].source[0] for name in ("value", "unit"))
     assert all(row[unit] for row in rows if row[value])
