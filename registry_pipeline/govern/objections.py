@@ -71,8 +71,9 @@ def name_left_out(
 
     Args:
         connection: has the views `covered_record` (the columns of person_record, and patient_id) and
-            `covered_condition` (record_id, setting, code, coding_system, start_date; observations are among it). Codes of
-            records that are not in `covered_record` count as well, so that a dissent is heard wherever it was recorded.
+            `covered_condition` (record_id, setting, code, coding_system, start_date) of conditions and observations.
+            Those of records that are not in `covered_record` count as well, so that a dissent is heard wherever it was
+            recorded.
         configuration: the deployment.
         purpose: the output's.
         night: the night of the registry that it is made from.

@@ -38,7 +38,9 @@ SAID = {"who": "A. Lead", "why": "request 12"}
 COLUMNS = ["id", "nhs", "forename", "surname", "dob", "sex", "street", "postcode", "phone", "email"]
 MAPPED = '{local_id: id, nhs_number: nhs, given_name: forename, family_name: surname, sex: sex, address: street, postcode: postcode, phone: phone, email: email, birth_date: {from: dob, format: "%d/%m/%Y"}}'
 EVENTS = "{event_id: event, local_id: person, start_date: day}"
-RESULTS = "{event_id: event, local_id: person, start_date: day, code: code, description: term, value: value, unit: unit}"
+RESULTS = (
+    "{event_id: event, local_id: person, start_date: day, code: code, description: term, value: value, unit: unit}"
+)
 FEEDS = {
     "GP1": f"""setting: gp
 feeds:
@@ -152,7 +154,9 @@ class Deliveries:
 
 def described(folder: Path) -> Path:
     (folder / "providers").mkdir(parents=True)
-    (folder / "registry.yaml").write_text("home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\nconsumers: []\n")
+    (folder / "registry.yaml").write_text(
+        "home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\nconsumers: []\n"
+    )
     for provider, text in FEEDS.items():
         (folder / "providers" / f"{provider}.yaml").write_text(f"provider: {provider}\n{text}")
     return folder
