@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
     Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
-AGE_KNOTS: Final = (5, 18, 40, 60, 75, 85)
-"""Years at which the straight line of age may bend: small children, adults, and from 60 on, where emergency admissions
-rise more and more steeply (Hospital Episode Statistics, admissions by age)."""
+AGE_KNOTS: Final = (5, 18, 30, 45, 60, 65, 70, 75, 80, 85, 90)
+"""Years at which the straight line of age may bend: small children, adults, and from 60 on every five years, the bands
+in which admissions are published (Hospital Episode Statistics), since they rise more and more steeply there."""
 
 OLDEST: Final = 105.0
 """Ages above are taken for this one: there is nobody to learn from."""

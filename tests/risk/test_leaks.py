@@ -109,7 +109,7 @@ later = st.integers(min_value=0, max_value=364)
 """Days before the night that lie after the index day."""
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @over(stays=st.lists(st.tuples(later, st.integers(0, 60)), max_size=4), codes=st.lists(later, max_size=3))
 def test_features_do_not_move_when_later_rows_come(changing, stays, codes):
     names = [f.name for f in planted(changing.configuration, None).features]

@@ -55,7 +55,7 @@ def test_what_raises_the_risk_has_a_weight_that_says_so(fitted):
     made, _, _ = fitted
     weights = {each["name"]: each["coefficient"] for each in json.loads(made.json_file.read_text())["columns"]}
     assert weights["condition_copd"] > 0.2
-    assert weights["emergency_admissions_long"] > 0.1
+    assert weights["emergency_admissions_long"] > 0.05
     assert abs(weights["is_female"]) < 0.1  # the law does not know sex
     assert weights["condition_dementia"] == 0  # nobody has it
 
@@ -90,13 +90,13 @@ def test_a_second_fit_takes_the_next_version_and_leaves_the_first(fitted, tmp_pa
 
 
 def test_three_years_of_history_learn_before_the_test_begins(tmp_path):
-    people = population(6_000, 37, seed=2)
+    people = population(5_000, 37, seed=2)
     with reading(tmp_path, people.tables) as given:
         made = fitting.fit(given)
     training = json.loads(made.json_file.read_text())["training"]
     assert training["split"] == "later_year"
     assert (training["train_index"], training["test_index"]) == ("2024-04-01", "2025-04-01")
-    assert made.figures["people"] == pytest.approx(6_000, abs=40)  # everybody is tested on
+    assert made.figures["people"] == pytest.approx(5_000, abs=40)  # everybody is tested on
     assert made.figures["auc"]["low"] > 0.65
 
 

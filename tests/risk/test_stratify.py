@@ -343,7 +343,7 @@ def scored(tmp_path_factory):
     return folder, tables, table(folder, tables)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @over(
     stays=st.lists(after, max_size=3),
     contacts=st.lists(after, max_size=3),
