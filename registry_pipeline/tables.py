@@ -920,9 +920,9 @@ value_of_dimension  VARCHAR!  Organisation, area or group; all for the system
 period_start        DATE!     First day of the period
 period_end          DATE!     Last day of the period
 period_months       INTEGER!  Length of the period: 1 for a month, 12 for a year
-numerator           DOUBLE    Events, days or people counted; null where the rule of small numbers hides it
-denominator         DOUBLE    People, person-years or events at risk; null where hidden
-value               DOUBLE    numerator by denominator times `per`, age-standardised where the measure is; null where hidden or nobody is at risk
+numerator           DOUBLE    Events, days or people counted, to the nearest 5; null where the rule of small numbers hides it
+denominator         DOUBLE    People, person-years or events at risk, people and events to the nearest 5; null where hidden
+value               DOUBLE    numerator by denominator times `per`; means and age-standardised rates are of the exact counts; null where hidden or nobody is at risk
 per                 INTEGER!  What the value is of: 1 a share or a mean, 1000 a rate per 1,000
 unit                VARCHAR!  Unit of the value
 interval_low        DOUBLE    Lower end of its 95% interval
@@ -930,7 +930,7 @@ interval_high       DOUBLE    Upper end
 is_suppressed       BOOLEAN!  Hidden by the rule of small numbers
 is_standardised     BOOLEAN!  Directly standardised by age to the European Standard Population 2013
 better              VARCHAR!  up, down or neither: the direction of improvement
-centre              DOUBLE    Centre line of the XmR chart of its months; null where there are too few
+centre              DOUBLE    Centre line of the XmR chart of its months; null where there are fewer than 12, one is hidden, or the measure is a state at a period's end
 limit_low           DOUBLE    Lower process limit
 limit_high          DOUBLE    Upper process limit
 signal              VARCHAR   What chance does not explain, by name: outside_limits, shift, trend, two_of_three; null where nothing

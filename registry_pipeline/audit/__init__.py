@@ -91,6 +91,10 @@ def _about(reading: Reading, counted: cells.Counted, *, is_linkage_known: bool) 
     return {
         "months_asked": asked,
         "records_begin": {kind: day.isoformat() for kind, day in counted.begins.items()},
+        "providers_begin_later": {
+            kind: {provider: day.isoformat() for provider, day in providers.items()}
+            for kind, providers in counted.begins_later.items()
+        },
         "measures": {
             name: {
                 "source": BY_NAME[name].source,
@@ -126,6 +130,17 @@ def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
             dimension="completeness",
             reason="; ".join(f"{name}: {why}" for name, why in counted.not_made.items()),
             observed=f"{len(counted.periods)} of {len(MEASURES)} measures",
+        ),
+        CheckOutcome(
+            name="every_provider_has_the_whole_history",
+            passed=not counted.begins_later,
+            severity="warning",
+            dimension="completeness",
+            reason="; ".join(
+                f"{kind} of {provider} begin {day:%B %Y}, which the whole system's series shows as a step"
+                for kind, providers in counted.begins_later.items()
+                for provider, day in providers.items()
+            ),
         ),
         CheckOutcome(
             name="rows_hidden_by_small_numbers",

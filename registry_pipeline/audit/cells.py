@@ -10,6 +10,7 @@ that nobody else is counted again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -101,6 +102,7 @@ class Counted:
         periods: months and years of each measure that could be counted.
         not_made: measure to why it could not be counted.
         begins: kind of record to the first day of the first whole month.
+        begins_later: of those kinds, the providers whose records begin later than the first provider's, with the day.
         lists: what the manifest says of the code lists.
         moves: moves of the linkage threshold that were looked at.
     """
@@ -110,6 +112,7 @@ class Counted:
     periods: Mapping[str, Sequence[Period]]
     not_made: Mapping[str, str]
     begins: Mapping[str, date]
+    begins_later: Mapping[str, Mapping[str, date]]
     lists: Mapping[str, Mapping[str, str]]
     moves: Sequence[float]
 
@@ -126,7 +129,8 @@ def count(reading: Reading) -> Counted:
     has_areas = name_areas(connection, reading.configuration)
     neighbourhood_of = {p: name for name, practices in deployment.neighbourhoods.items() for p in practices}
     _name_pairs(connection, "audit_neighbourhood", ("practice", "neighbourhood"), neighbourhood_of.items())
-    begins = {need: _first_month(connection, need, reading.night) for need in NO_RECORDS}
+    begins_of = {need: _first_months(connection, need, reading.night) for need in NO_RECORDS}
+    begins = {need: first for need, (first, _) in begins_of.items()}
     periods, not_made = _plan(months, begins, reading.night)
     lists = codes.name_meanings(connection, reading.configuration, CODE_LISTS)
     known = {"lsoa": has_areas, "deprivation": has_areas, "neighbourhood": bool(neighbourhood_of)}
@@ -140,6 +144,7 @@ def count(reading: Reading) -> Counted:
         periods=periods,
         not_made=not_made,
         begins={need: months[n].first for need, n in begins.items() if n is not None and 0 <= n < len(months)},
+        begins_later=_later(months, begins_of),
         lists={name: code_list.about for name, code_list in lists.items()},
         moves=[row[0] for row in connection.execute("SELECT threshold_move FROM audit_move ORDER BY 1").fetchall()],
     )
@@ -172,18 +177,38 @@ def _name_months(connection: duckdb.DuckDBPyConnection, months: Sequence[Month])
     )
 
 
-def _first_month(connection: duckdb.DuckDBPyConnection, need: Needs, night: date) -> int | None:
-    """The first whole month of a kind of record; None where there is none at all."""
+def _first_months(connection: duckdb.DuckDBPyConnection, need: Needs, night: date) -> tuple[int | None, dict[str, int]]:
+    """The first whole month of a kind of record, and of each provider; None where there is none at all."""
     if need in _ALWAYS:
         there = connection.execute(f"SELECT count(*) > 0 FROM {_ALWAYS[need]}").fetchall()[0][0]  # noqa: S608  # names of this module
-        return 0 if there else None
+        return 0 if there else None, {}
     source, day = _BEGINS[need]
     found = connection.execute(
-        f"SELECT audit_month_of({day}), count(*), min({day}) FROM {source} AND {day} <= $night GROUP BY 1",  # noqa: S608  # as above
+        f"SELECT provider, audit_month_of({day}) AS month, count(*), min({day}) FROM {source} AND {day} <= $night"  # noqa: S608  # as above
+        " GROUP BY provider, month",
         {"night": night},
     ).fetchall()
-    rows = [row for row in found if row[0] is not None]
-    return first_whole_month({r[0]: r[1] for r in rows}, {r[0]: r[2] for r in rows})
+    months: dict[str | None, tuple[dict[int, int], dict[int, date]]] = defaultdict(lambda: ({}, {}))
+    for provider, month, rows, first in found:
+        for whose in (None, provider):
+            counts, days = months[whose]
+            counts[month] = counts.get(month, 0) + rows
+            days[month] = min(days.get(month, first), first)
+    begins = {whose: first_whole_month(*counted) for whose, counted in months.items()}
+    return begins.pop(None, None), {provider: month for provider, month in begins.items() if provider and month}
+
+
+def _later(
+    months: Sequence[Month], begins: Mapping[Needs, tuple[int | None, dict[str, int]]]
+) -> dict[str, dict[str, date]]:
+    """Providers whose records of a kind begin after the first provider's and within the months looked at."""
+    found: dict[str, dict[str, date]] = {}
+    for need, (first, by_provider) in begins.items():
+        for provider, month in sorted(by_provider.items()):
+            # A month later may be chance, where records are few.
+            if max(first or 0, 0) + 1 < month < len(months):
+                found.setdefault(need, {})[provider] = months[month].first
+    return found
 
 
 def _plan(

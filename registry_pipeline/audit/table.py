@@ -270,7 +270,11 @@ def _interval(
             return low / bottom, high / bottom
     if measure.kind == "standardised":
         # Byar's limits of the rounded count: their two distances from the rate would give the exact one away.
-        return intervals.dobson(rows.ratio[told], rows.variance[told], top, z)
+        low, high = intervals.dobson(rows.ratio[told], rows.variance[told], top, z)
+        # Of no events the variance says nothing: Byar's limits of the crude rate.
+        crude = intervals.byar(top, z)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(top > 0, low, crude[0] / bottom), np.where(top > 0, high, crude[1] / bottom)
     return intervals.ratio(
         rows.n[told], rows.d[told], rows.n2[told], rows.d2[told], rows.nd[told], rows.at_risk[told], z
     )

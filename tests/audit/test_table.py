@@ -18,7 +18,7 @@ from registry_pipeline.audit.measures import BY_NAME
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import disclosure
 from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE
-from tests.audit.hand_made import COPD, NIGHT, Registry
+from tests.audit.hand_made import COPD, DIABETES, HBA1C, NIGHT, Registry
 
 law = settings(deadline=None, max_examples=150)
 HIDDEN = hiding.SMALLEST_SHOWN
@@ -300,6 +300,15 @@ def test_limits_only_for_series_that_are_shown_whole(made: dict[str, Any]) -> No
             assert (row["signal"] is None) == (row["signal_is"] is None)
 
 
+def test_a_rate_of_nothing_has_an_interval(made: dict[str, Any]) -> None:
+    """Byar's of the crude rate: the variance of no events says nothing."""
+    rows = [r for r in made["rows"] if r["is_standardised"] and r["numerator"] == 0 and r["denominator"]]
+    assert rows
+    for row in rows:
+        assert row["interval_low"] == 0
+        assert row["interval_high"] == pytest.approx(3.69 / row["denominator"] * row["per"], rel=0.01)
+
+
 def test_funnels_are_of_years_of_practices_and_providers(made: dict[str, Any]) -> None:
     told = [row for row in made["rows"] if row["funnel"]]
     assert told
@@ -328,6 +337,17 @@ def test_what_the_manifest_says(made: dict[str, Any]) -> None:
     assert about["measures"]["readmission_30_days"]["last_period_ends"] == "2026-05-31"
     assert {check.name: check.passed for check in made["result"].checks}["every_measure_is_counted"] is False
     assert all(page.is_file() for page in made["result"].pages)
+
+
+def test_a_provider_whose_records_begin_later_is_named(tmp_path) -> None:
+    registry = Registry().started().person(1)
+    for month in range(7, 13):
+        registry.stay(1, f"2025-{month:02}-02", f"2025-{month:02}-05", provider="S")
+    result = measure(registry.reading(tmp_path), tmp_path / "out")
+    assert result.about["providers_begin_later"] == {"spell": {"S": "2025-07-01"}}
+    check_of = {check.name: check for check in result.checks}
+    assert not check_of["every_provider_has_the_whole_history"].passed
+    assert "S" in check_of["every_provider_has_the_whole_history"].reason
 
 
 def moved(registry: Registry, tmp_path: Any, name: str) -> dict[str, Any]:
@@ -427,3 +447,52 @@ def test_rebasing_changes_the_limits_from_its_month_on(tmp_path) -> None:
         if rebase:
             before = {r["centre"] for r in months if r["period_start"] < day}
             assert len(before) == 1
+
+
+def as_moved(registry: Registry, move: float) -> Registry:
+    """The registry as it would be at a move: records with all that happened under them go over to the other person."""
+    other = {row["record_id"]: row for row in registry.rows[LINKAGE_ALTERNATIVE.name] if row["threshold_move"] == move}
+    after = Registry()
+    for name, rows in registry.rows.items():
+        if name in ("patient", LINKAGE_ALTERNATIVE.name):
+            continue
+        for row in rows:
+            goes = other.get(row["record_id"])
+            after.rows.setdefault(name, []).append(
+                {**row, "patient_id": goes["alternative_patient_id"]} if goes else row
+            )
+    people = {row["patient_id"]: row for row in registry.rows["patient"]}
+    parted = {row["alternative_patient_id"]: people[row["patient_id"]] for row in other.values()}
+    held = {row["patient_id"] for row in after.rows["patient_record"]}
+    after.rows["patient"] = [
+        {**(people.get(patient_id) or parted[patient_id]), "patient_id": patient_id} for patient_id in sorted(held)
+    ]
+    return after
+
+
+def test_a_move_is_counted_as_if_everything_were_counted_anew(tmp_path) -> None:
+    """The difference of those whom it touches is the difference of the two registries, for every row that it changes."""
+    registry = busy(250, seed=3)
+    chance = random.Random(4)
+    for n in range(1, 60):
+        registry.condition(n, DIABETES, "2020-01-01").observed(n, HBA1C, "2025-03-01", "C")
+        registry.add("patient_care_plan", of=n, start_date="2025-02-01", provider="C")
+        registry.stay(n, "2025-03-01", "2025-03-03").contact(n, "2025-03-05", "C")
+        for provider in chance.sample("RSCG", 2):
+            registry.moved(f"{provider}:{n}", 2.0, n, chance.choice([n + 60, n + 120, 9000 + n]))
+    found = {key(row): row for row in cells.count(registry.reading(tmp_path / "a")).totals.to_pylist()}
+    anew = {key(row): row for row in cells.count(as_moved(registry, 2.0).reading(tmp_path / "b")).totals.to_pylist()}
+    changed = 0
+    for row_key, row in found.items():
+        if row_key[0] == "case_conferences" or row_key not in anew:
+            continue
+        by_n, by_d = (row[f"lowest_{of}_change"] or 0 for of in ("n", "d"))
+        assert row["n"] + by_n == pytest.approx(anew[row_key]["n"]), row_key
+        assert row["d"] + by_d == pytest.approx(anew[row_key]["d"]), row_key
+        if row["ratio"] is not None and anew[row_key]["ratio"] is not None:
+            assert row["ratio"] + (row["lowest_change"] or 0) == pytest.approx(anew[row_key]["ratio"]), row_key
+        changed += by_n != 0
+    assert changed > 50, "else this says little"
+    assert {row_key[0] for row_key, row in found.items() if row["lowest_n_change"]} >= {
+        "readmission_30_days", "first_contact_days", "diabetes_hba1c", "care_plan_coverage",
+    }  # fmt: skip
