@@ -82,12 +82,12 @@ def write_pages(
     missing = not_made or {}
     concerns = section.concerns_by_unit(tellers)
     pages: dict[Path, str] = {}
-    told_by: dict[Unit, list[Told]] = {}
+    entries: list[Entry] = []
     for organisation in organisations:
         told = _tell(organisation.unit, tellers, missing)
-        told_by[organisation.unit] = told
+        entries.append(_entry(organisation, told))
         pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown, concerns)
-    index = {folder / FOLDER / INDEX: _index(reading, organisations, told_by)}
+    index = {folder / FOLDER / INDEX: _index(reading, entries)}
     files = {**index, **pages}
     storage.write_texts(files)
     return tuple(files)
@@ -230,17 +230,17 @@ class Entry:
     shown: int
 
 
-def _index(reading: Reading, organisations: Sequence[Organisation], told_by: Mapping[Unit, Sequence[Told]]) -> str:
-    entries = [
-        Entry(
-            each,
-            _having(told_by[each.unit], "concern"),
-            _having(told_by[each.unit], "improvement"),
-            sum(told.place_mark != "common" for told in told_by[each.unit]),
-            sum(not told.not_made for told in told_by[each.unit]),
-        )
-        for each in organisations
-    ]
+def _entry(organisation: Organisation, told: Sequence[Told]) -> Entry:
+    return Entry(
+        organisation,
+        _having(told, "concern"),
+        _having(told, "improvement"),
+        sum(each.place_mark != "common" for each in told),
+        sum(not each.not_made for each in told),
+    )
+
+
+def _index(reading: Reading, entries: Sequence[Entry]) -> str:
     kinds = [(kind, section.NAMES_OF[kind][1].capitalize()) for kind in ("neighbourhood", "practice", "provider")]
     deployment = reading.configuration.deployment.name
     return shell.render(

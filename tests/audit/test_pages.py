@@ -255,6 +255,15 @@ def test_nothing_on_a_page_asks_for_anything(pages, reads):
         assert len(read.all("script")) == 1  # the house's own: charts need none
 
 
+def test_without_the_range_of_linkage_the_page_does_not_promise_one(tmp_path):
+    rows = [{**row, "linkage_low": None, "linkage_high": None} for row in made_up.rows(FEW)]
+
+    told = section(Reader(written(rows, tmp_path, FEW)["practice_A81002.html"]), "readmission_30_days")
+
+    assert "by how much is not shown here" in told
+    assert "As linkage moves" not in told.split("Figures")[0]
+
+
 @pytest.mark.parametrize("rows", [[], "system_only"], ids=["empty", "system_only"])
 def test_with_hardly_anything_there_are_still_pages(rows, tmp_path):
     if rows == "system_only":

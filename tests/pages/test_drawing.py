@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 from datetime import date
+from importlib import resources
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry_pipeline.pages import comparison, drawing, process, words
+from registry_pipeline.pages import comparison, drawing, process, shell, words
 from registry_pipeline.pages.comparison import Bar, Dot
 from registry_pipeline.pages.process import Month, Variation
+from tests.reports.test_page import as_seen, contrast, lab
 
 KNOWN = st.floats(min_value=-1e6, max_value=1e6).map(lambda value: round(value, 4))
 HOSTILE = "</svg><script>alert(1)</script>"
@@ -77,6 +79,18 @@ def test_a_share_is_never_drawn_above_all():
 )
 def test_ticks_read_as_people_write_them(values, share, told):
     assert drawing.tick_words(values, share=share) == told
+
+
+@pytest.mark.parametrize("theme", [shell.LIGHT_THEME, shell.DARK_THEME], ids=["light", "dark"])
+@pytest.mark.parametrize("sight", ["usual", "protan", "deutan", "tritan"])
+def test_signals_stand_out_and_are_told_apart_by_any_sight(theme, sight):
+    style = resources.files(shell.HOUSE).joinpath("templates", "process.css").read_text(encoding="utf-8")
+    kinds = [kind for kind in drawing.MARKS if kind != "range"]
+    marks = [theme[re.findall(rf"\.drawn \.{kind} {{ fill: var\(--([a-z0-9-]+)\)", style)[0]] for kind in kinds]
+
+    assert all(contrast(mark, theme["paper"]) >= 3 for mark in marks)
+    seen = [lab(as_seen(mark, sight)) for mark in marks]
+    assert min(math.dist(one, other) for n, one in enumerate(seen) for other in seen[:n]) > 12
 
 
 LIMITS = {"centre": 10.0, "low": 7.0, "high": 13.0}
