@@ -160,6 +160,7 @@ UNITS: Mapping[str, str] = {
     "emergency_admissions_90_days": "admissions",
     "emergency_admissions_12_months": "admissions",
     "open_gaps": "care gaps",
+    "points": "points",
     "period_months": "months",
     "start_day": "days",
     "end_day": "days",
