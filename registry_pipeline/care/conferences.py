@@ -172,7 +172,7 @@ def _name_meanings(reading: Reading) -> Mapping[str, codes.CodeList]:
 def _score(reading: Reading) -> None:
     """Make the TEMP TABLEs `conference_team` and `conference_scored`."""
     connection, deployment = reading.connection, reading.configuration.deployment
-    teams.name_people(connection, teams.LIVING, {"night": reading.night})
+    teams.name_practices(connection)
     grouped = [(practice, name) for name, practices in deployment.neighbourhoods.items() for practice in practices]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE conference_team AS {load_sql('conference_team')}",

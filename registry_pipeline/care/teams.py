@@ -54,6 +54,7 @@ def find_teams(reading: Reading, folder: Path) -> Made:
         RunFailed: the disk is full.
     """
     connection = reading.connection
+    name_practices(connection)
     name_people(connection, LIVING, {"night": reading.night})
     path = folder / f"{TABLE.name}.parquet"
     ordered = f"{team_of_people()} ORDER BY patient_id, provider"
@@ -62,10 +63,15 @@ def find_teams(reading: Reading, folder: Path) -> Made:
     return Made(rows={TABLE.name: rows}, checks=_checks(told), about={"rules": RULES, "counts": told})
 
 
+def name_practices(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the TEMP TABLE `team_practice`: the practice's own record of each person."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE team_practice AS {load_sql('team_practice')}")
+
+
 def name_people(
     connection: duckdb.DuckDBPyConnection, people: str, parameters: Mapping[str, Any] | None = None
 ) -> None:
-    """Say of whom `team_of_people` is to tell, and make what it rests on.
+    """Say of whom `team_of_people` is to tell (TEMP TABLE `team_person`).
 
     Args:
         connection: the reading's.
@@ -73,11 +79,10 @@ def name_people(
         parameters: bound to it; only those that it names.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE team_person AS {people}", dict(parameters or {}))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE team_practice AS {load_sql('team_practice')}")
 
 
 def team_of_people() -> str:
-    """A SELECT of the table's columns for the people named by `name_people`; its parameter is $night."""
+    """A SELECT of the table's columns for the people of `name_people`, after `name_practices`; parameter: $night."""
     return load_sql("team_table")
 
 

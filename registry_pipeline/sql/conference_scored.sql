@@ -31,21 +31,8 @@ hospital AS (
 ),
 due AS (
     SELECT
-        patient_id,
-        sum(steps)::INTEGER AS open_gaps,
-        sum(lost)::INTEGER AS seamlessness_gaps,
-        list(
-            title || coalesce(' (due for ' || conference_while(days) || ')', '')
-            ORDER BY lost > 0 DESC, days DESC NULLS LAST, title
-        ) AS gaps
-    FROM (
-        -- A step that several protocols ask for is one thing to do.
-        SELECT
-            patient_id, title, max(days_overdue) AS days, count(*) AS steps,
-            count(*) FILTER (coalesce(is_seamlessness_gap, false)) AS lost
-        FROM care_gap
-        GROUP BY patient_id, title
-    )
+        patient_id, count(*) AS open_gaps, count(*) FILTER (coalesce(is_seamlessness_gap, false)) AS seamlessness_gaps
+    FROM care_gap
     GROUP BY patient_id
 ),
 discussed AS (
@@ -59,7 +46,7 @@ known AS (
     SELECT
         patient.patient_id, gp_practice, patient.sex, date_sub('year', patient.birth_date, $night::DATE) AS age,
         team.neighbourhood, team_practice.record_id AS practice_record_id,
-        risk.risk_level, risk.emergency_admission_probability AS probability, risk.reasons AS risk_reasons,
+        risk.risk_level, risk.emergency_admission_probability AS probability,
         CASE
             WHEN risk.emergency_admission_probability IS NOT NULL THEN NULL
             WHEN
@@ -89,7 +76,7 @@ known AS (
         last_emergency, discharged, in_hospital_since,
         if($gaps_known, coalesce(open_gaps, 0), NULL) AS open_gaps,
         coalesce(seamlessness_gaps, 0) AS seamlessness_gaps,
-        gaps, last_discussed
+        last_discussed
     FROM patient
     LEFT JOIN conference_team AS team USING (gp_practice)
     LEFT JOIN team_practice ON team_practice.patient_id = patient.patient_id

@@ -171,6 +171,28 @@ told AS (
     FROM phrased
     GROUP BY patient_id
 ),
+due AS (
+    SELECT
+        patient_id,
+        list(
+            title || coalesce(' (due for ' || conference_while(days) || ')', '')
+            ORDER BY is_lost DESC, days DESC NULLS LAST, title
+        ) AS gaps
+    FROM (
+        -- A step that several protocols ask for is one thing to do.
+        SELECT
+            patient_id, title, max(days_overdue) AS days, bool_or(coalesce(is_seamlessness_gap, false)) AS is_lost
+        FROM care_gap
+        WHERE patient_id IN (SELECT patient_id FROM conference_listed)
+        GROUP BY patient_id, title
+    )
+    GROUP BY patient_id
+),
+raised AS (
+    SELECT patient_id, reasons[:$reasons_shown::INTEGER] AS reasons
+    FROM risk_stratification
+    WHERE patient_id IN (SELECT patient_id FROM conference_listed)
+),
 planned AS (
     SELECT
         patient_id,
@@ -210,12 +232,12 @@ SELECT
         conference_count(seamlessness_gaps, 'gap between settings', 'gaps between settings'),
         conference_count(open_gaps - seamlessness_gaps, 'step of care is due', 'steps of care are due')
     ], lambda reason: reason IS NOT NULL) AS why,
-    CASE WHEN listed.open_gaps IS NOT NULL THEN coalesce(listed.gaps, []) END AS gaps,
+    CASE WHEN listed.open_gaps IS NOT NULL THEN coalesce(due.gaps, []) END AS gaps,
     coalesce(told.settings, []) AS settings,
     list_append(
-        if(len(risk_reasons) > 0,
-            ['Risk is raised by: ' || conference_sentence(array_to_string(risk_reasons[:$reasons_shown::INTEGER], '; '))],
-            []
+        if(
+            len(raised.reasons) > 0,
+            ['Risk is raised by: ' || conference_sentence(array_to_string(raised.reasons, '; '))], []
         ) || coalesce(told.lines, []),
         'Care plan: ' || CASE
             WHEN coalesce(plans, 0) = 0 THEN 'None in force.'
@@ -236,4 +258,6 @@ SELECT
     CASE WHEN coordinators = 1 THEN coordinator_keys END AS coordinator_key
 FROM conference_listed AS listed
 LEFT JOIN told ON told.patient_id = listed.patient_id
+LEFT JOIN due ON due.patient_id = listed.patient_id
+LEFT JOIN raised ON raised.patient_id = listed.patient_id
 LEFT JOIN planned ON planned.patient_id = listed.patient_id

@@ -3,21 +3,35 @@
 -- stale, else the newest. None of sensitive people: that would tell at which of several practices they are registered,
 -- which `patient` withholds.
 WITH
-known AS (
-    SELECT patient_id, gp_practice, field_sources['gp_practice'].record_id AS practice_from
-    FROM patient
-    WHERE NOT coalesce(is_sensitive, false)
+held AS (
+    SELECT
+        patient_id, record_id, provider, setting, coalesce(is_stale, false) AS is_stale, night,
+        count(*) OVER (PARTITION BY patient_id) AS records
+    FROM patient_record
+    WHERE setting = 'gp'
+),
+-- The few with several: only they need an order, and a look at where the code of their practice came from.
+several AS (
+    SELECT held.*, gp_practice, field_sources['gp_practice'].record_id AS practice_from
+    FROM held
+    JOIN patient ON patient.patient_id = held.patient_id
+    WHERE records > 1
+),
+chosen AS (
+    SELECT patient_id, record_id, provider, setting FROM held WHERE records = 1
+    UNION ALL
+    SELECT patient_id, record_id, provider, setting
+    FROM several
+    QUALIFY row_number() OVER (
+        PARTITION BY patient_id
+        ORDER BY
+            provider IS NOT DISTINCT FROM gp_practice DESC,
+            record_id IS NOT DISTINCT FROM practice_from DESC,
+            is_stale,
+            night DESC NULLS LAST,
+            record_id
+    ) = 1
 )
-SELECT patient_record.patient_id, patient_record.record_id, patient_record.provider, patient_record.setting
-FROM patient_record
-JOIN known USING (patient_id)
-WHERE patient_record.setting = 'gp'
-QUALIFY row_number() OVER (
-    PARTITION BY patient_record.patient_id
-    ORDER BY
-        patient_record.provider IS NOT DISTINCT FROM known.gp_practice DESC,
-        patient_record.record_id IS NOT DISTINCT FROM known.practice_from DESC,
-        coalesce(patient_record.is_stale, false),
-        patient_record.night DESC NULLS LAST,
-        patient_record.record_id
-) = 1
+SELECT *
+FROM chosen
+WHERE patient_id IN (SELECT patient_id FROM patient WHERE NOT coalesce(is_sensitive, false))
