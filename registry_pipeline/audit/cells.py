@@ -291,15 +291,16 @@ def _count_facts(connection: duckdb.DuckDBPyConnection, night: date, months: int
 
 
 def _count_population(connection: duckdb.DuckDBPyConnection, months: int, groups: Sequence[str]) -> None:
-    """Person-months: the denominators of the measures of the population; `audit_value` makes years of them."""
+    """Person-days: the denominators of the measures of the population; `audit_value` makes years of them."""
     connection.execute(_grouped(load_sql("audit_population"), groups), {"months": months})
     for measure in MEASURES:
         if measure.name not in _PERSON_TIME:
             continue
         band, aged = ("band", measure.lowest_age // 5) if measure.is_standardised else ("NULL", -1)
         connection.execute(
-            f"INSERT INTO audit_cell SELECT world, $measure, month, {band}, dimension, value, 0, sum(months), 0,"  # noqa: S608  # two words of this line
-            " sum(months), 0, 0, 0 FROM audit_population WHERE coalesce(band, -1) >= $aged GROUP BY ALL",
+            f"INSERT INTO audit_cell SELECT world, $measure, month, {band}, dimension, value, 0,"  # noqa: S608  # a word of this module
+            " sum(months * (last_day - first_day + 1)), 0, sum(months), 0, 0, 0"
+            " FROM audit_population JOIN audit_month USING (month) WHERE coalesce(band, -1) >= $aged GROUP BY ALL",
             {"measure": measure.name, "aged": aged},
         )
 

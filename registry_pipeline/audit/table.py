@@ -246,7 +246,8 @@ def _tell(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str, Float
         top, bottom = rows.n[told], rows.d[told]
     elif measure.kind == "standardised" or measure.name == "people_discussed":
         # Person-years are rounded as the people who lived them.
-        top, bottom = hiding.rounded(rows.n[told]), hiding.rounded(rows.at_risk[told]) * rows.months[told] / 12
+        years = (rows.end[told] - rows.start[told] + 1) / 365.25
+        top, bottom = hiding.rounded(rows.n[told]), hiding.rounded(rows.at_risk[told]) * years
     else:
         top, bottom = hiding.rounded(rows.n[told]), hiding.rounded(rows.d[told])
     low, high = _interval(measure, rows, told, top, bottom, intervals.Z_95)

@@ -1,7 +1,7 @@
 -- Months and years of every measure and group, with age bands put together by the standard population, for the registry
 -- as published (move 0) and as it would be at each move of the linkage threshold: the published count, less what the
 -- people whom the move touches count for now, and what they would. A band without anybody has no weight.
--- Person-months of whole numbers are summed before they are made years of, so that no order of adding shows.
+-- Person-days are summed before they are made years of: in whole numbers no order of adding shows.
 -- Reads audit_cell, audit_period (measure, month, period), audit_dimension (measure, dimension), audit_kind,
 -- audit_weight.
 WITH asked AS (
@@ -51,7 +51,7 @@ valued AS (
         sum(weight * weight * n2 * a_year * a_year / (d * d)) FILTER (d > 0)
             / (sum(weight) FILTER (d > 0)) ** 2 AS standard_variance
     FROM at_move
-    JOIN (SELECT measure, if(is_person_time, 12, 1) AS a_year FROM audit_kind) USING (measure)
+    JOIN (SELECT measure, if(is_person_time, 365.25, 1) AS a_year FROM audit_kind) USING (measure)
     LEFT JOIN audit_weight USING (measure, band)
     GROUP BY ALL
 ),

@@ -17,6 +17,8 @@ from tests.audit.hand_made import CONFERENCE, COPD, COPD_REVIEW, DIABETES, HBA1C
 Story = Callable[[Registry, int], Any]
 Expected = dict[str, tuple[float, float] | None]
 JAN, FEB, JUN, JUL = "2025-01-01", "2025-02-01", "2026-06-01", "2024-07-01"
+YEARS = {JAN: 31 / 365.25, FEB: 28 / 365.25, JUN: 30 / 365.25, JUL: 31 / 365.25}
+"""Person-years of one person in a month."""
 
 CASES: dict[str, tuple[str, Story, Expected]] = {
     # Readmission: the same day to the 29th after; in the month of the discharge.
@@ -80,21 +82,21 @@ CASES: dict[str, tuple[str, Story, Expected]] = {
         {JAN: None}),
     # Bed days: nights of the month.
     "nights of two months": ("emergency_bed_days_65", lambda r, n: r.stay(n, "2025-01-30", "2025-02-02"),
-        {JAN: (2, 1 / 12), FEB: (1, 1 / 12)}),
-    "in since before": ("emergency_bed_days_65", lambda r, n: r.stay(n, "2024-06-20", "2024-07-03"), {JUL: (2, 1 / 12)}),
-    "nights so far": ("emergency_bed_days_65", lambda r, n: r.stay(n, "2026-06-27", None), {JUN: (3, 1 / 12)}),
+        {JAN: (2, YEARS[JAN]), FEB: (1, YEARS[FEB])}),
+    "in since before": ("emergency_bed_days_65", lambda r, n: r.stay(n, "2024-06-20", "2024-07-03"), {JUL: (2, YEARS[JUL])}),
+    "nights so far": ("emergency_bed_days_65", lambda r, n: r.stay(n, "2026-06-27", None), {JUN: (3, YEARS[JUN])}),
     # Admissions.
     "admitted, and carried on": ("emergency_admissions_65", lambda r, n: (
         r.stay(n, "2025-01-10", "2025-01-12"), r.stay(n, "2025-01-12", "2025-01-14", admission_method="2B")),
-        {JAN: (1, 1 / 12), FEB: (0, 1 / 12)}),
+        {JAN: (1, YEARS[JAN]), FEB: (0, YEARS[FEB])}),
     "baby born in hospital (2C)": ("emergency_admissions_65", lambda r, n: r.stay(
-        n, "2025-01-10", "2025-01-12", admission_method="2C"), {JAN: (0, 1 / 12)}),
+        n, "2025-01-10", "2025-01-12", admission_method="2C"), {JAN: (0, YEARS[JAN])}),
     "preventable": ("preventable_admissions", lambda r, n: r.stay(
-        n, "2025-01-10", "2025-01-12", diagnoses=["E1100", "J189"]), {JAN: (1, 1 / 12)}),
+        n, "2025-01-10", "2025-01-12", diagnoses=["E1100", "J189"]), {JAN: (1, YEARS[JAN])}),
     "preventable, but not the main one": ("preventable_admissions", lambda r, n: r.stay(
-        n, "2025-01-10", "2025-01-12", diagnoses=["S720", "E110"]), {JAN: (0, 1 / 12)}),
+        n, "2025-01-10", "2025-01-12", diagnoses=["S720", "E110"]), {JAN: (0, YEARS[JAN])}),
     "preventable, but planned": ("preventable_admissions", lambda r, n: r.stay(
-        n, "2025-01-10", "2025-01-12", diagnoses=["E110"], admission_method="11"), {JAN: (0, 1 / 12)}),
+        n, "2025-01-10", "2025-01-12", diagnoses=["E110"], admission_method="11"), {JAN: (0, YEARS[JAN])}),
     # First contact after discharge.
     "seen by the practice on day 4": ("first_contact_days", lambda r, n: (
         r.stay(n, "2025-01-01", "2025-01-10 12:00"), r.contact(n, "2025-01-14 09:00"), r.contact(n, "2025-01-20")),
@@ -176,7 +178,7 @@ CASES: dict[str, tuple[str, Story, Expected]] = {
     # Conferences.
     "discussed twice in a month": ("people_discussed", lambda r, n: (
         r.observed(n, CONFERENCE, "2025-01-10"), r.observed(n, CONFERENCE, "2025-01-20", "C")),
-        {JAN: (1, 1 / 12), FEB: (0, 1 / 12)}),
+        {JAN: (1, YEARS[JAN]), FEB: (0, YEARS[FEB])}),
     "two conferences": ("case_conferences", lambda r, n: (
         r.observed(n, CONFERENCE, "2025-01-10"), r.observed(n, CONFERENCE, "2025-01-20", "C")),
         {JAN: (2, 1), FEB: (0, 1)}),
@@ -235,14 +237,15 @@ PERSON_MONTHS = {
 def test_person_months_of_65_and_over(name: str, tmp_path) -> None:
     given, expected = PERSON_MONTHS[name]
     found = counts(Registry().started().person(1, **given).reading(tmp_path), "emergency_admissions_65")
-    months = {month: 12 * found.get(("system", "all", month, 1), (0, 0))[1] for month in expected}
-    assert months == pytest.approx(expected)
+    years = {month: found.get(("system", "all", month, 1), (0, 0))[1] for month in expected}
+    months = {month: round(12 * value) for month, value in years.items()}
+    assert months == expected
 
 
 def test_the_newborn_are_in_the_population_from_their_month_on(tmp_path) -> None:
     found = counts(Registry().started().person(1, "2025-01-20").reading(tmp_path), "preventable_admissions")
     assert ("system", "all", "2024-12-01", 1) not in found
-    assert found["system", "all", JAN, 1] == (0, pytest.approx(1 / 12))
+    assert found["system", "all", JAN, 1] == (0, pytest.approx(YEARS[JAN]))
 
 
 def test_groups_of_a_person(tmp_path) -> None:

@@ -377,7 +377,7 @@ def test_one_person_who_would_be_two_has_none(tmp_path) -> None:
     assert (row["n"], row["d"], row["lowest_n_change"], row["lowest_d_change"]) == (1, 2, -1, 0)
     rate = moved(registry, tmp_path / "again", "emergency_admissions_65")
     assert (rate["n"], rate["lowest_n_change"]) == (2, 0), "both are as old as the one"
-    assert rate["lowest_d_change"] == pytest.approx(1 / 12), "and there is one more of them"
+    assert rate["lowest_d_change"] == pytest.approx(31 / 365.25), "and there is one more of them"
 
 
 def test_nobody_but_whom_a_move_touches_counts_in_it(tmp_path) -> None:
