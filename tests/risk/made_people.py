@@ -6,11 +6,14 @@ not: running a night (tests/pipeline).
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +41,25 @@ def configuration(folder: Path, **deployment) -> Configuration:
 def reading(folder: Path, tables: Mapping[str, Rows], night: date = NIGHT, **deployment) -> Iterator[Reading]:
     """A reading over these rows; tables and columns that are not given are empty and null."""
     made = configuration(folder, **deployment)
-    with closing(connect(Home(made.home), threads=1)) as connection:
-        for name in READ_TABLES:
-            put(connection, name, tables.get(name, []))
-        yield Reading(made, "risk_stratification", f"{night}.1", night, connection)
+    connection = _connection()
+    left = connection.sql(
+        "SELECT table_name FROM duckdb_tables() WHERE table_name SIMILAR TO '(risk|code)_.*'"
+    ).fetchall()
+    for (name,) in left:
+        connection.execute(f"DROP TABLE {name}")
+    for name in READ_TABLES:
+        put(connection, name, tables.get(name, []))
+    yield Reading(made, "risk_stratification", f"{night}.1", night, connection)
+
+
+@cache
+def _connection():
+    """One for all tests of a process: to make the macros takes longer than most of them."""
+    home = tempfile.TemporaryDirectory()
+    connection = connect(Home(Path(home.name)), threads=1)
+    atexit.register(home.cleanup)
+    atexit.register(connection.close)
+    return connection
 
 
 def put(connection, name: str, rows: Rows) -> None:

@@ -23,7 +23,6 @@ from tests.risk.made_people import (
     contact,
     person,
     population,
-    put,
     reading,
     spell,
 )
@@ -83,9 +82,9 @@ def compare(given, sql: str | None) -> int:
     return risk_features.refuse_later_rows(given.connection, "risk_train", feature_set, index=INDEX, longest=365)
 
 
-@pytest.fixture(scope="module")
-def changing(tmp_path_factory):
-    with reading(tmp_path_factory.mktemp("changing"), changing_person()) as given:
+@pytest.fixture
+def changing(tmp_path):
+    with reading(tmp_path, changing_person()) as given:
         yield given
 
 
@@ -111,23 +110,19 @@ later = st.integers(min_value=0, max_value=364)
 
 @settings(max_examples=6, deadline=None)
 @over(stays=st.lists(st.tuples(later, st.integers(0, 60)), max_size=4), codes=st.lists(later, max_size=3))
-def test_features_do_not_move_when_later_rows_come(changing, stays, codes):
-    names = [f.name for f in planted(changing.configuration, None).features]
+def test_features_do_not_move_when_later_rows_come(tmp_path_factory, stays, codes):
     told = []
     for added in (False, True):
         tables = changing_person()
         if added:
             tables["patient_activity"] += [spell(1, day, stay, diagnoses=["I500"]) for day, stay in stays]
             tables["patient_condition"] += [condition(1, day, COPD) for day in codes]
-        for name in ("patient_activity", "patient_condition"):
-            put(changing.connection, name, tables[name])
-        changing.connection.execute("DROP TABLE IF EXISTS code_occurring")
-        risk_features.name_inputs(changing)
-        risk_features.compute(
-            changing.connection, "risk_train", planted(changing.configuration, None), index=INDEX, longest=365
-        )
-        columns = ", ".join(f'"{name}"' for name in names)
-        told.append(changing.connection.sql(f"SELECT {columns} FROM risk_train").fetchall())
+        with reading(tmp_path_factory.getbasetemp(), tables) as given:
+            features = risk_features.features_of(given.configuration)
+            risk_features.name_inputs(given)
+            risk_features.compute(given.connection, "risk_train", features, index=INDEX, longest=365)
+            columns = ", ".join(f'"{name}"' for name in features.names)
+            told.append(given.connection.sql(f"SELECT {columns} FROM risk_train").fetchall())
     assert told[0] == told[1]
 
 
