@@ -221,12 +221,20 @@ def _having(told: Sequence[Told], kind: str) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the index."""
+    """A row of the index: in how many measures.
+
+    Attributes:
+        organisation: whose page.
+        concerns, improvements: the newest month is a signal of it.
+        worse, better: the year lies beyond the 99.8% limits among its peers.
+        shown: there are figures.
+    """
 
     organisation: Organisation
     concerns: int
     improvements: int
-    unlike: int
+    worse: int
+    better: int
     shown: int
 
 
@@ -235,7 +243,8 @@ def _entry(organisation: Organisation, told: Sequence[Told]) -> Entry:
         organisation,
         _having(told, "concern"),
         _having(told, "improvement"),
-        sum(each.place_mark != "common" for each in told),
+        sum(each.place_mark == "concern" for each in told),
+        sum(each.place_mark == "improvement" for each in told),
         sum(not each.not_made for each in told),
     )
 

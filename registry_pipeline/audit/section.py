@@ -36,7 +36,7 @@ FAR = ("above_99_8", "below_99_8")
 """Beyond what chance explains: one in twenty lies beyond the 95% limits by chance alone."""
 
 MOST_BARS = 30
-"""Organisations that are told as rows of a chart; more are told as a funnel."""
+"""Organisations that are told as rows with their intervals, where no funnel has limits; of more, all are dots."""
 
 TALL = 9
 """Rows of a chart above which it takes the room of two."""
@@ -215,7 +215,8 @@ def teller(measure: Measure, shown: Shown) -> Teller:
     for dimension in PEERS:
         peers = shown.among(dimension, measure.name)
         bound = by_size if any(series.year and series.year.funnel for _, series in peers) else _no_limits
-        if dimension != "practice" and len(peers) <= MOST_BARS:
+        has_limits = dimension == "practice" and measure.kind in ("share", "rate")
+        if len(peers) <= MOST_BARS and not has_limits:
             continue
         named = [(name, series.year) for name, series in peers if name not in NAMELESS]
         dots = [dot for name, year in named if (dot := _dot(name, year, measure))]
@@ -465,7 +466,7 @@ def _peer_words(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]]
         if above or below:
             said.append(f"Of {len(known)} {several}, {_listed(above)} above the 99.8% limits, {_listed(below)} below.")
         else:
-            said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance explains how they differ.")
+            said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance can explain how they differ.")
     elif known:
         said.append(_range_words(by, dimension, known))
     left = len(years) - len(known)

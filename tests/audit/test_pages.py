@@ -70,6 +70,13 @@ def test_every_organisation_has_a_page_and_the_index_links_to_it(pages, reads):
     assert links == expected - {"index.html"}
 
 
+def test_the_index_counts_what_to_look_at(reads):
+    row = next(plain(e) for e in reads["index.html"].all("tr") if plain(e).startswith("Practice A81001"))
+
+    shown = sum("practice" in measure.dimensions for measure in MEASURES) - 1  # one could not be counted
+    assert row == f"Practice A81001{shown}1111"
+
+
 def test_every_link_leads_somewhere(reads):
     for read in reads.values():
         ids = {e.attributes["id"] for e in read.elements if "id" in e.attributes}
