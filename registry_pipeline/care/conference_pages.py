@@ -5,7 +5,7 @@ who is listed and why (`conferences`), and the frame of a page (`pages.shell`).
 
 No personal value stands on a page: no name, NHS number, birth date, address or contact, and nothing that a provider
 wrote as text. A person is known by the practice's own record and the patient_id, by which the team opens them in its
-own system. A record that goes by the person's NHS number is not shown either.
+own system. A record whose id is the person's NHS number, or would be a valid one, is not shown either.
 """
 
 from __future__ import annotations
@@ -138,8 +138,13 @@ def _people(reading: Reading, table: Path) -> dict[str, list[dict[str, Any]]]:
         SELECT
             listed.* EXCLUDE (patient_id, last_discussed, night), listed.patient_id::VARCHAR AS patient_id,
             listed.last_discussed::VARCHAR AS last_discussed,
-            coalesce(contains(regexp_replace(practice_record_id, '[^0-9]', '', 'g'), patient.nhs_number), false)
-                AS is_known_by_number
+            coalesce(
+                contains(regexp_replace(practice_record_id, '[^0-9]', '', 'g'), patient.nhs_number)
+                OR nhs_number_check_digit_ok(
+                    nhs_number_digits(substr(practice_record_id, position(':' IN practice_record_id) + 1))
+                ),
+                false
+            ) AS is_known_by_number
         FROM {scan(table)} AS listed
         LEFT JOIN patient ON patient.patient_id = listed.patient_id
         ORDER BY neighbourhood, rank
