@@ -3,10 +3,11 @@
 What belongs here: limits and which side of them a value lies on. What does not: drawing them (`pages`).
 
 Limits are those of Spiegelhalter (2005, Funnel plots for comparing institutional performance, Statistics in Medicine
-24:1185-1202, appendix A.1): quantiles of the binomial (shares) and of the Poisson distribution (rates), interpolated
-between whole numbers, at 95% (two standard deviations) and 99.8% (three). That practices differ for reasons that are no
-chance (overdispersion) is not modelled: with large numbers many lie outside, which says that they differ and not that
-they are bad.
+24:1185-1202): quantiles of the binomial (shares) and of the Poisson distribution (rates) at 95% (two standard
+deviations) and 99.8% (three), in whole numbers. They are not interpolated between whole numbers as in his appendix:
+where everybody is at 99%, ten of ten would lie above the limit. That practices differ for reasons that are no chance
+(overdispersion) is not modelled: with large numbers many lie outside, which says that they differ and not that they are
+bad.
 
 Standardised rates and means have no limits by size alone: there a value is outside where the system's value lies
 outside the unit's own interval of 95% or 99.8%.
@@ -60,7 +61,7 @@ def _limits(kind: Kind, centre: Floats, denominator: Floats) -> list[Floats]:
     size, share = np.maximum(np.round(denominator), 1), np.clip(centre, 0, 1)
     expected = np.maximum(centre * denominator, 0)
 
-    def below(count: Floats) -> Floats:
+    def up_to(count: Floats) -> Floats:
         """The probability of so many or fewer."""
         found = special.bdtr(count, size.astype(np.int64), share) if kind == "share" else special.pdtr(count, expected)
         return np.where(count < 0, 0.0, found)
@@ -69,11 +70,9 @@ def _limits(kind: Kind, centre: Floats, denominator: Floats) -> list[Floats]:
     for tail in TAILS:
         place = special.bdtrik(tail, size, share) if kind == "share" else special.pdtrik(tail, expected)
         count = np.ceil(np.nan_to_num(place))
-        count = np.where(below(count - 1) >= tail, count - 1, count)
-        here, before = below(count), below(count - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.where(here > before, (here - tail) / (here - before), 0.0)
-        found.append(np.clip((count - part) / denominator, 0.0, 1.0 if kind == "share" else None))
+        count = np.where(up_to(count - 1) >= tail, count - 1, count)
+        count = np.where((kind == "share") & (share >= 1), size, np.maximum(count, 0))
+        found.append(count / denominator)
     return found
 
 

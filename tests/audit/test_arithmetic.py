@@ -204,24 +204,23 @@ SHARE, RATE, MEAN = BY_NAME["long_stays"], BY_NAME["people_discussed"], BY_NAME[
 
 
 @law
-@given(st.floats(0.02, 0.98), st.integers(5, 5000))
-def test_funnel_limits_hold_the_probability_that_they_are_named_after(centre: float, size: int) -> None:
-    low_998, low_95, high_95, high_998 = funnel.limits(SHARE, centre, size)
-    assert 0 <= low_998 <= low_95 <= centre + 1 / size
-    assert centre - 1 / size <= high_95 <= high_998 <= 1
-    # Interpolated between whole numbers: one more or one less crosses the tail.
-    assert stats.binom.cdf(np.floor(low_95 * size) - 1, size, centre) <= 0.025 + 1e-9
-    assert stats.binom.sf(np.ceil(high_95 * size), size, centre) <= 0.025 + 1e-9
+@given(st.floats(0.001, 0.999), st.integers(1, 5000), st.sampled_from([0, 1, 2, 3]))
+def test_funnel_limits_are_quantiles_of_the_binomial(centre: float, size: int, which: int) -> None:
+    found = funnel.limits(SHARE, centre, size)
+    assert found[which] * size == pytest.approx(stats.binom.ppf(funnel.TAILS[which], size, centre))
 
 
 @law
-@given(st.floats(0.01, 400), st.sampled_from(funnel.TAILS))
-def test_limits_are_interpolated_quantiles(expected: float, tail: float) -> None:
-    """Spiegelhalter 2005, appendix A.1: r less the part of its probability that is not needed."""
-    count = stats.poisson.ppf(tail, expected)
-    part = (stats.poisson.cdf(count, expected) - tail) / stats.poisson.pmf(count, expected)
-    found = funnel.limits(RATE, expected * RATE.per, 1)[funnel.TAILS.index(tail)]
-    assert found == pytest.approx(max(count - part, 0) * RATE.per, rel=1e-6, abs=1e-6)
+@given(st.floats(0.001, 400), st.sampled_from([0, 1, 2, 3]))
+def test_funnel_limits_are_quantiles_of_the_poisson_distribution(expected: float, which: int) -> None:
+    found = funnel.limits(RATE, expected * RATE.per, 1)
+    assert found[which] / RATE.per == pytest.approx(stats.poisson.ppf(funnel.TAILS[which], expected))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.99])
+def test_what_everybody_reaches_is_within(share: float) -> None:
+    value, centre, size = columns(1.0 if share else 0.0, share, 10)
+    assert list(funnel.sides("share", value, centre, size)) == ["within"]
 
 
 def test_a_funnel_narrows_with_size() -> None:
