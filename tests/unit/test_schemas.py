@@ -7,6 +7,8 @@ from datetime import date
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry_pipeline.config import Setting
 from registry_pipeline.consumer import MADE_BEFORE, READ_TABLES, RISK_BEFORE, name_made_before, refuse_other_form
@@ -161,6 +163,30 @@ def test_an_addition_asks_for_a_minor_version(change):
 def test_what_breaks_nobody_asks_for_the_record_only():
     assert published.faults(before(), after(never_null_any_more), "") == []
     assert after(never_null_any_more) != before()
+
+
+COLUMNS = tuple(TABLES["patient_activity"].column_names)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gone=st.sets(st.sampled_from(COLUMNS)), added=st.sets(st.text("abc_", min_size=1).map("new_".__add__), max_size=4)
+)
+def test_what_went_breaks_and_what_came_adds(gone, added):
+    """A law: each column that is gone is told once as breaking, each new one once as added, and nothing else is told."""
+    was = before()[TABLE]
+    now = copy.deepcopy(was)
+    now["columns"] = {name: said for name, said in was["columns"].items() if name not in gone}
+    now["columns"] |= {name: {"type": "VARCHAR", "nullable": True} for name in added}
+    told = published.changes(was, now)
+    assert set(told.breaking) == {f"the column {name} is gone, or has another name" for name in gone}
+    assert set(told.added) == {f"the column {name} is new" for name in added}
+    back = published.changes(now, was)
+    assert (len(back.breaking), len(back.added)) == (len(added), len(gone))
+    now["version"] = "1.3"
+    faults = published.faults({TABLE: was}, {TABLE: now}, "")
+    assert len(faults) == (1 if gone or added else 0)
+    assert ("to 2.0" in "".join(faults)) is bool(gone)
 
 
 def test_a_version_only_rises():
