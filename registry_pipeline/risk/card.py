@@ -28,8 +28,8 @@ TITLES: Final[Mapping[str, str]] = {
 
 
 ABOUT: Final = (
-    "The probability of an emergency admission (ADMISSION METHOD that begins with 2, but 2C) within 12 months, for"
-    " everybody alive in the registry.\n\n"
+    "The probability of an emergency admission (ADMISSION METHOD that begins with 2, but 2C; to any hospital, mental"
+    " health included) within 12 months, for everybody alive in the registry.\n\n"
     "**For** ranking people for proactive care, by teams that know them. **Not for** refusing care, for setting"
     " payments, or for a person without looking at the record. Fitted on one care system: another one fits its own."
 )

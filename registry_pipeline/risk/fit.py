@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from registry_pipeline.consumer import Reading
 from registry_pipeline.errors import RunFailed
-from registry_pipeline.govern.disclosure import shown_count
+from registry_pipeline.govern.disclosure import SMALLEST_SHOWN, shown_count
 from registry_pipeline.risk import features as risk_features
 from registry_pipeline.risk import model as risk_model
 from registry_pipeline.risk.calibration import calibrate
@@ -376,17 +376,27 @@ def _fit(features: Sequence[Feature], people: _People, plan: Plan) -> tuple[Risk
 
 
 def _moments(matrix: Matrix, chosen: Any) -> tuple[Floats, Floats]:
-    """Mean and deviation of every column of the chosen people, of those values that are known."""
+    """Mean and deviation of every column of the chosen people, of those values that are known.
+
+    A column in which fewer than `SMALLEST_SHOWN` people differ from all others is left out (both are 0): nothing can be
+    learned from it, and its mean would tell the small number.
+    """
     import numpy as np
 
     mean, deviation = np.zeros(matrix.shape[1]), np.zeros(matrix.shape[1])
     for place in range(matrix.shape[1]):
         values = matrix[chosen, place]
         values = values[~np.isnan(values)].astype(np.float64)
-        if len(values):
-            mean[place], deviation[place] = values.mean(), values.std()
-    deviation[deviation < 1e-6] = 0.0
+        if not len(values) or _differ(values) < SMALLEST_SHOWN:
+            continue
+        mean[place], deviation[place] = values.mean(), values.std()
     return mean, deviation
+
+
+def _differ(values: Floats) -> int:
+    """People who do not have the usual value: none of it, or the most there is (a flag that nearly all have)."""
+    usual = max(int((values == values.min()).sum()), int((values == values.max()).sum()))
+    return len(values) - usual
 
 
 def _regression(

@@ -104,6 +104,18 @@ def test_what_is_left_of_a_comparison_is_the_registry_itself(changing):
     assert changing.connection.sql("SELECT count(*) FROM risk_source_activity").fetchall() == [(3,)]
 
 
+def test_a_leak_is_found_among_some_of_the_people(tmp_path, monkeypatch):
+    monkeypatch.setattr(risk_features, "COMPARED_PEOPLE", 40)
+    tables = {
+        "patient": [{"patient_id": person(n), "birth_date": ago(20_000)} for n in range(400)],
+        "patient_activity": [spell(n, 100) for n in range(400)],
+    }
+    with reading(tmp_path, tables) as given:
+        assert 10 < compare(given, None) < 100
+        with pytest.raises(RunFailed, match=r"another one for ([0-9]+) of \1 people"):
+            compare(given, LEAKS["stays of any day"])
+
+
 later = st.integers(min_value=0, max_value=364)
 """Days before the night that lie after the index day."""
 

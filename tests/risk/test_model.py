@@ -177,3 +177,30 @@ def test_a_model_that_tells_nothing_on_other_people_is_not_kept():
     plan = fitting.Plan("later_year", NIGHT, NIGHT, NIGHT, 365)
     with pytest.raises(RunFailed, match="tells nothing of emergency admissions"):
         fitting._fit(features, fitting._People(matrix, outcome, fold), plan)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_used"),
+    [
+        ([1] * 7 + [0] * 993, False),
+        ([1] * 8 + [0] * 992, True),
+        ([0] * 7 + [1] * 993, False),
+        ([2.5] * 5 + [float("nan")] * 995, False),
+        ([float("nan")] * 1000, False),
+        (list(range(1000)), True),
+    ],
+    ids=["seven have it", "eight have it", "seven have it not", "five are known", "nobody is known", "all differ"],
+)
+def test_a_column_that_tells_a_small_number_is_left_out(values, is_used):
+    mean, deviation = fitting._moments(np.array([values], dtype=np.float32).T, np.ones(1000, dtype=bool))
+    assert ((mean[0], deviation[0]) != (0, 0)) is is_used
+
+
+def test_what_is_dated_after_the_night_changes_no_plan(tmp_path):
+    stays = steady_stays(24)
+    days = (NIGHT + timedelta(days=day) for day in range(1, 400))
+    later = [{"activity_kind": "spell", "start_time": datetime.combine(day, datetime.min.time())} for day in days]
+    with reading(tmp_path, {"patient_activity": stays}) as given:
+        before = fitting.plan_of(given.connection, NIGHT)
+    with reading(tmp_path, {"patient_activity": [*stays, *later]}) as given:
+        assert fitting.plan_of(given.connection, NIGHT) == before

@@ -121,6 +121,19 @@ def test_probability_rank_and_reasons_are_the_models(tmp_path):
     assert {row["emergency_admission_missing"] for row in rows} == {None}
 
 
+def test_people_are_scored_alike_however_many_are_held_at_once(tmp_path, monkeypatch):
+    write_model(tmp_path, condition_copd=1.0, age=0.3)
+    tables = {
+        **SCORED,
+        "patient": [row for n in range(23) for row in people(n, birth_date=ago(1000 * n + 400))],
+        "patient_condition": [condition(n, 900, COPD) for n in range(0, 23, 3)],
+    }
+    at_once = table(tmp_path, tables)
+    monkeypatch.setattr(risk_model, "CHUNK", 5)
+    assert table(tmp_path, tables) == at_once
+    assert len({row["emergency_admission_probability"] for row in at_once}) > 10
+
+
 def test_shares_of_the_columns_add_up_to_the_log_odds(tmp_path):
     write_model(tmp_path, condition_copd=1.0, age=0.3, emergency_admissions_long=0.5)
     model = risk_model.load(tmp_path / "home" / "risk_models" / "v0001.json")
