@@ -32,6 +32,7 @@ from registry_pipeline.config import REPOSITORY, Configuration, Provider
 from registry_pipeline.errors import BadInput, RegistryError, RunFailed
 from registry_pipeline.outcomes import CheckOutcome, FeedOutcome, Severity, Share
 from registry_pipeline.storage import (
+    FORMER,
     Home,
     connect,
     load_sql,
@@ -763,7 +764,8 @@ def open_current(home: Home) -> duckdb.DuckDBPyConnection:
         # A snapshot of an older version may lack a table that came later.
         _name_view(connection, TABLES[table], _source(table, [file] if file.is_file() else []))
     for name, file in consumed.items():
-        _name_view(connection, CONSUMER_TABLES[name], scan(file), f", of snapshot {file.parent.name}")
+        snapshot_id = file.parent.name.removesuffix(FORMER)
+        _name_view(connection, CONSUMER_TABLES[name], scan(file), f", of snapshot {snapshot_id}")
     allowed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in (*files.values(), *consumed.values()))
     connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
