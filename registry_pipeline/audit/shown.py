@@ -6,6 +6,7 @@ What belongs here: reading the table, and which organisation has which figures. 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -136,12 +137,17 @@ def read(connection: duckdb.DuckDBPyConnection) -> Shown:
     found = connection.execute(load_sql("audit_page"))
     names = [column[0] for column in found.description or ()]
     for values in found.fetchall():
-        row = dict(zip(names, values, strict=True))
+        row = dict(zip(names, map(_finite, values), strict=True))
         rows[(row["dimension"], row["value_of_dimension"]), row["measure"]].append(row)
     by_unit: dict[Unit, dict[str, Series]] = defaultdict(dict)
     for (unit, measure), of_unit in rows.items():
         by_unit[unit][measure] = _series(of_unit)
     return Shown(by_unit)
+
+
+def _finite(value: Any) -> Any:
+    """What is no number, or has no end, is not known: it could not be drawn."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> Series:

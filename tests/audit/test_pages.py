@@ -283,6 +283,17 @@ def test_with_hardly_anything_there_are_still_pages(rows, tmp_path):
     assert "None has a figure." in pages["index.html"]
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 0.0], ids=["no_number", "no_end", "nothing"])
+def test_odd_figures_break_no_page(odd, tmp_path):
+    rows = made_up.rows(FEW)
+    for name in ("value", "interval_low", "interval_high", "limit_low", "centre", "denominator", "linkage_high"):
+        rows = made_up.changed(rows, {name: odd}, measure="readmission_30_days")
+
+    pages = written(rows, tmp_path, FEW)
+
+    assert not any(re.search(r"\b(nan|inf)\b", html) for html in pages.values())
+
+
 def test_a_month_or_a_single_year_is_enough(tmp_path):
     rows = [row for row in made_up.rows(FEW) if row["period_start"] == made_up.MONTHS[-1]]
 
