@@ -41,7 +41,7 @@ from registry_pipeline.storage import Home
 from tests.pipeline.conftest import nhs_number
 
 NIGHTS = [date(2026, 4, 1) + timedelta(days=n) for n in range(5)]
-COLUMNS = ["id", "nhs", "forename", "surname", "dob", "sex", "street", "postcode", "phone", "email"]
+COLUMNS = ["id", "nhs", "forename", "surname", "dob", "sex", "street", "postcode", "phone", "email", "practice"]
 PROVIDERS = {"GP1": "gp", "RX1": "acute", "RY1": "community"}
 PEOPLE = 40
 KEY = "a key for pseudonyms of the audit 0123456789"
@@ -49,13 +49,22 @@ KEY = "a key for pseudonyms of the audit 0123456789"
 PROVIDER = """\
 provider: {provider}
 setting: {setting}
-agreement: {{reference: DSA-1, purposes: [direct_care, audit], starts: 2026-01-01}}
+agreement: {{reference: DSA-1, purposes: [direct_care, case_conference, audit], starts: 2026-01-01}}
 feeds:
   patient:
     source: {{kind: csv, path: "drop/{provider}_{{night}}.csv"}}
     columns: {{local_id: id, nhs_number: nhs, given_name: forename, family_name: surname, sex: sex, address: street,
-               postcode: postcode, phone: phone, email: email, birth_date: {{from: dob, format: "%d/%m/%Y"}}}}
+               postcode: postcode, phone: phone, email: email, gp_practice: practice, birth_date: {{from: dob, format: "%d/%m/%Y"}}}}
 """
+EVENTS = {
+    "condition": ("event_id local_id start_date code coding_system description", "GP1"),
+    "observation": ("event_id local_id start_date code coding_system description value unit", "GP1"),
+    "contact": ("event_id local_id start_date attendance_status team_type reason", "GP1 RY1"),
+    "care_plan": ("event_id local_id plan_type start_date updated_date coordinator_id", "GP1"),
+    "carer": ("event_id local_id relationship start_date", "GP1"),
+    "spell": ("event_id local_id start_date end_date admission_method diagnoses specialty", "RX1"),
+}
+"""Feed to its columns and the providers that deliver it."""
 DEPLOYMENT = """\
 home: home
 synthetic_nhs_numbers: true
@@ -87,6 +96,27 @@ def _people() -> list[list[str]]:
         ])  # fmt: skip
     made[1][1], made[2][2], made[3][2] = SCRIPT, FORMULA, "Zoëthardë"
     return made
+
+
+def _event(feed: str, local_id: str, person: list[str], night: date) -> dict[str, str]:
+    """One event of a person, in whose every free text the person's name, birth date and telephone number stand."""
+    of_whom = f"{person[1]} {person[2]} born {person[3]} {person[7]}"
+    day = (night - timedelta(days=3)).isoformat()
+    told = {
+        "condition": {"code": "44054006", "coding_system": "snomed", "description": f"Diabetes of {of_whom}"},
+        "observation": {
+            "code": "43396009", "coding_system": "snomed", "description": of_whom, "value": person[0], "unit": person[2],
+        },
+        "contact": {"attendance_status": "5", "team_type": f"Team of {of_whom}", "reason": of_whom},
+        "care_plan": {
+            "plan_type": f"Plan for {of_whom}", "updated_date": day, "coordinator_id": f"C{local_id}",
+        },
+        "carer": {"relationship": f"spouse of {of_whom}"},
+        "spell": {
+            "end_date": day, "admission_method": "21", "diagnoses": "I500", "specialty": f"Ward of {of_whom}",
+        },
+    }[feed]  # fmt: skip
+    return {"event_id": f"{feed}{local_id}", "local_id": local_id, "start_date": day, **told}
 
 
 @dataclass
@@ -169,13 +199,27 @@ class Watched:
         return Home(self.folder / "home")
 
     def rows(self, provider: str) -> list[list[str]]:
-        return [[f"{provider[0]}{n:04}", *person] for n, person in enumerate(_people())]
+        return [[f"{provider[0]}{n:04}", *person, "A81001"] for n, person in enumerate(_people())]
 
     def deliver(self, night: date, *providers: str) -> None:
         for provider in providers or PROVIDERS:
             self.drop(provider, night, [COLUMNS, *self.rows(provider)])
 
+    def events(self, provider: str, night: date) -> None:
+        """What befell the people, told with their names wherever a provider can write words."""
+        for feed, (columns, delivered_by) in EVENTS.items():
+            if provider not in delivered_by.split():
+                continue
+            text = io.StringIO()
+            writer = csv.DictWriter(text, columns.split())
+            writer.writeheader()
+            for n, person in enumerate(_people()):
+                writer.writerow(_event(feed, f"{provider[0]}{n:04}", person, night))
+            (self.folder / "drop" / f"{provider}_{feed}_{night}.csv").write_text(text.getvalue(), encoding="utf-8")
+
     def drop(self, provider: str, night: date, rows: list[list[str]], encoding: str = "utf-8") -> None:
+        (self.folder / "drop").mkdir(exist_ok=True)
+        self.events(provider, night)
         self.delivered.add(row for row in rows if row != COLUMNS and len(row) >= len(COLUMNS))
         text = io.StringIO()
         csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
@@ -286,7 +330,15 @@ def watched(tmp_path_factory) -> Iterator[Watched]:
     (folder / "providers").mkdir(parents=True)
     (folder / "registry.yaml").write_text(DEPLOYMENT)
     for provider, setting in PROVIDERS.items():
-        (folder / "providers" / f"{provider}.yaml").write_text(PROVIDER.format(provider=provider, setting=setting))
+        described = PROVIDER.format(provider=provider, setting=setting)
+        for feed, (columns, delivered_by) in EVENTS.items():
+            if provider in delivered_by.split():
+                columns_of_feed = ", ".join(f"{name}: {name}" for name in columns.split())
+                path = f"drop/{provider}_{feed}_{{night}}.csv"
+                described += (
+                    f'  {feed}:\n    source: {{kind: csv, path: "{path}"}}\n    columns: {{{columns_of_feed}}}\n'
+                )
+        (folder / "providers" / f"{provider}.yaml").write_text(described)
     umask = os.umask(0o022)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("REGISTRY_HOME", "REGISTRY_CONFIG", "REGISTRY_TRACEBACK"):
@@ -420,7 +472,7 @@ def test_the_nights_left_something_of_every_kind(watched):
     names = [name for name, _ in _files(watched)]
     for part in (
         "journal/journal.jsonl", "linkage_quality.html", "linkage_quality.json", "outcome.patient.json", "manifest.json",
-        "validation.patient.json", "home/outputs/audit", "exported", "data_docs", "published.json", "home/sample/",
+        "validation.patient.json", "home/outputs/audit", "consumers/audit_measure", "case_conference_list/2026-04-01.1/pages/a81001.html", "exported", "data_docs", "published.json", "home/sample/",
     ):  # fmt: skip
         assert any(part in name for name in names), part
     statuses = {
