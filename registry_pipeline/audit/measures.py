@@ -54,7 +54,8 @@ class Measure:
         needs: the records it rests on; the months before they begin are not told.
         is_state: how things stand at the period's end, so that months do not add up to a year, and successive months
             share most of what they count: such a series has no control limits.
-        looks_back_months: earlier months that a month rests on.
+        looks_back_months: earlier months that a month rests on. Where records begin with admissions of a day, whoever
+            was in hospital by then is missing, and with them the long stays of the first month.
         follow_up_days: days after a month that must have passed before it is whole.
         only_latest: only the last month and year: what is kept of earlier ones has been overwritten.
         counts_people: the rule of small numbers applies; not to meetings.
@@ -174,6 +175,7 @@ MEASURES: tuple[Measure, ...] = (
         kind="standardised",
         sql="audit_bed_day",
         needs=("spell",),
+        looks_back_months=1,
         lowest_age=65,
     ),
     Measure(
@@ -209,6 +211,7 @@ MEASURES: tuple[Measure, ...] = (
         kind="mean",
         sql="audit_discharge",
         needs=("spell",),
+        looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
     ),
@@ -225,6 +228,7 @@ MEASURES: tuple[Measure, ...] = (
         kind="share",
         sql="audit_discharge",
         needs=("spell",),
+        looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
     ),
@@ -267,6 +271,7 @@ MEASURES: tuple[Measure, ...] = (
         kind="mean",
         sql="audit_discharge",
         needs=("ready",),
+        looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
     ),

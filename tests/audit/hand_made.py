@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,15 @@ class Registry:
                         provider=provider)  # fmt: skip
 
     def started(self, day: str = "2024-07-01") -> Registry:
-        """Records of every kind from a day on, of somebody who is in no measure: dead before audit looks."""
+        """Records of every kind from a day on, of somebody who is in no measure: dead before audit looks.
+
+        Stays begin a month earlier, since their first month is never told of stays that last.
+        """
+        stays = (date.fromisoformat(day).replace(day=1) - timedelta(days=1)).strftime(f"%Y-%m-{day[-2:]}")
         self.add("patient", of=999, birth_date="1900-01-02", death_date="2024-06-30")
         self.add("patient_record", of=999, record_id="G:999", provider="G", setting="gp")
-        self.add("patient_activity", of=999, activity_kind="spell", start_time=day, end_time=day, provider="R",
-                 patient_classification="2", clinically_ready_date=day, is_emergency=False)  # fmt: skip
+        self.add("patient_activity", of=999, activity_kind="spell", start_time=stays, end_time=stays,
+                 provider="R", patient_classification="2", clinically_ready_date=stays, is_emergency=False)  # fmt: skip
         self.add("patient_activity", of=999, activity_kind="contact", start_time=day)
         self.add("patient_observation", of=999, code="1", coding_system="snomed", start_date=day)
         return self.add("patient_care_plan", of=999, start_date=day)

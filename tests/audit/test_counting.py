@@ -325,3 +325,12 @@ def test_a_month_ends_with_the_night_or_is_not_whole(tmp_path) -> None:
         return str(max(p.last for p in periods["length_of_stay"]))
 
     assert (last(NIGHT), last(date(2026, 6, 29))) == ("2026-06-30", "2026-05-31")
+
+
+def test_stays_that_last_are_not_told_of_the_first_month_of_a_feed(tmp_path) -> None:
+    """Where records begin with admissions of a day, whoever was in hospital by then is not among them."""
+    registry = Registry().person(1).stay(1, "2025-03-01", "2025-03-05").stay(1, "2025-04-01", "2025-04-05")
+    periods = cells.count(registry.reading(tmp_path)).periods
+    first = {name: min(p.first for p in told if p.months == 1) for name, told in periods.items()}
+    assert first["emergency_admissions_65"] == first["readmission_30_days"] == date(2025, 3, 1)
+    assert first["length_of_stay"] == first["emergency_bed_days_65"] == date(2025, 4, 1)
