@@ -8,6 +8,7 @@ Each consumer stands alone: one that fails says so, and the others are made. Its
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
-from registry_pipeline.consumer import PURPOSE_OF, Consumer, Made, Reading
+from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF, Consumer, Made, Reading
 from registry_pipeline.errors import RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
@@ -27,6 +28,7 @@ from registry_pipeline.storage import (
     lock,
     read_json,
     remove_folder,
+    scan,
     snapshot_order,
     step_aside,
     swap_symlink,
@@ -183,7 +185,10 @@ def _write(configuration: Configuration, name: ConsumerName, snapshot_id: str) -
     final = home.consumer(name, snapshot_id)
     with lock(home, f"consumer-{name}"), whole_folder(final) as folder:
         with purposes.open_reading(configuration, purpose, snapshot_id) as reading:
+            if name == "case_conference_list" and not _sees_all(reading):
+                _make_before_again(reading, folder / ".before")
             made = consumer_of(name)(reading, folder)
+        shutil.rmtree(folder / ".before", ignore_errors=True)
         checks = [*made.checks, *validate.validate_table(configuration, name, folder / f"{name}.parquet")]
         broken = [check for check in checks if not check.passed and check.severity == "critical"]
         if broken:
@@ -198,6 +203,34 @@ def _write(configuration: Configuration, name: ConsumerName, snapshot_id: str) -
             file.chmod(0o700 if file.is_dir() else 0o400)
         step_aside(final, home.consumer_current(name))
     return manifest
+
+
+def _sees_all(reading: Reading) -> bool:
+    """Whether the purpose sees every record that direct care sees, from which risk and gaps were made."""
+    whole = scan(Home(reading.configuration.home).snapshot(reading.snapshot_id) / "patient_record.parquet")
+    missing = f"SELECT count(*) FROM {whole} ANTI JOIN patient_record USING (record_id)"  # noqa: S608  # our own path
+    return reading.connection.execute(missing).fetchall() == [(0,)]
+
+
+def _make_before_again(reading: Reading, folder: Path) -> None:
+    """Risk and gaps from what the purpose may see only, in the place of those that direct care's records gave."""
+    from registry_pipeline.registry import purposes
+
+    files: dict[ConsumerName, Path] = {}
+    for name in MADE_BEFORE:
+        if name in reading.absent:
+            continue
+        (folder / name).mkdir(parents=True)
+        with purposes.open_reading(reading.configuration, reading.purpose, reading.snapshot_id) as own:
+            _show_files(own, files)
+            consumer_of(name)(own, folder / name)
+        files[name] = folder / name / f"{name}.parquet"
+    _show_files(reading, files)
+
+
+def _show_files(reading: Reading, files: Mapping[ConsumerName, Path]) -> None:
+    for name, file in files.items():
+        reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS FROM {scan(file)}")
 
 
 def _manifest(

@@ -257,6 +257,48 @@ def test_without_any_agreement_for_it_a_purpose_sees_nothing(tmp_path):
         raise AssertionError
 
 
+def test_a_case_conference_shows_no_risk_and_no_gap_from_records_that_it_may_not_see(partly_agreed, tmp_path, by_name):
+    shutil.copytree(partly_agreed.folder, tmp_path / "system", symlinks=True)
+    system = consumers(System(tmp_path / "system"), "care_gap, case_conference_list")
+    told: list[tuple[int, int]] = []
+
+    def gap_of_each_record(reading: Reading, folder: Path) -> Made:
+        reading.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE everybody AS SELECT patient.*, row_number() OVER () AS n"
+            " FROM patient JOIN patient_record USING (patient_id)"
+        )
+        made = gaps_of_everybody(reading, folder)
+        rows = write_table(
+            reading.connection,
+            "SELECT * REPLACE (record_id AS step) FROM read_parquet($file) JOIN"
+            " (SELECT patient_id, record_id FROM patient_record) USING (patient_id)",
+            CONSUMER_TABLES[GAPS],
+            folder / "care_gap.each.parquet",
+            {"file": str(folder / "care_gap.parquet")},
+        )
+        (folder / "care_gap.each.parquet").replace(folder / "care_gap.parquet")
+        return Made(rows={GAPS: rows}, pages=made.pages)
+
+    def list_of_nobody(reading: Reading, folder: Path) -> Made:
+        gaps = "SELECT count(*), count(*) FILTER (starts_with(step, 'RX1:')) FROM care_gap"
+        told.extend(reading.connection.execute(gaps).fetchall())
+        table = CONSUMER_TABLES["case_conference_list"]
+        columns = ", ".join(f"NULL::{c.type} AS {c.name}" for c in table.columns)
+        query = f"SELECT {columns} LIMIT 0"
+        return Made(rows={table.name: write_table(reading.connection, query, table, folder / f"{table.name}.parquet")})
+
+    by_name(care_gap=gap_of_each_record, case_conference_list=list_of_nobody)
+    configuration = load_configuration(system.folder, environment={})
+    outcomes = make_consumers(configuration, FIRST, SNAPSHOT)
+
+    assert [outcome.problem for outcome in outcomes] == [None, None]
+    seen_by_direct_care = {row[4].partition(":")[0] for row in table(system)}
+    assert seen_by_direct_care == {"GP1", "RX1", "RY1"}
+    [(gaps, of_the_hospital)] = told
+    assert gaps > 0
+    assert of_the_hospital == 0
+
+
 def test_every_consumer_has_its_purpose_and_its_table():
     assert set(PURPOSE_OF) == set(CONSUMER_TABLES)
 
