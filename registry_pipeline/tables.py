@@ -822,7 +822,7 @@ CONSUMER_TABLES: Mapping[str, Table] = {
         _table("risk_stratification", "person", "patient_id", """
 patient_id                        UUID!     Person in the registry
 night                             DATE!     Night of the registry that it was made from: every score is of this day
-age                               INTEGER   Age in completed years on the night; null where the birth date is not known
+age                               INTEGER   Age in completed years on the night; null where the birth date is not known, and of who has died
 is_alive                          BOOLEAN!  No death is known; who has died has no scores
 hospital_frailty_score            DOUBLE    Hospital Frailty Risk Score (Gilbert 2018), points
 hospital_frailty_category         VARCHAR   low (below 5), intermediate (5 to 15) or high (above 15)
