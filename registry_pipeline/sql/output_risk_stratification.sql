@@ -7,6 +7,7 @@ SELECT
         WHEN age >= $top THEN concat($top, '+')
         ELSE concat(age // $band * $band, '-', least(age // $band * $band + $band, $top) - 1)
     END AS age_band,
-    * EXCLUDE (patient_id, age)
+    -- Reasons tell age in bands of five years, which would undo wider ones; the age band tells it anyway.
+    * EXCLUDE (patient_id, age) REPLACE (list_filter(reasons, lambda reason: NOT starts_with(reason, 'aged ')) AS reasons)
 FROM consumed
 ORDER BY patient_pseudonym
