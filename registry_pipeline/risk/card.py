@@ -42,8 +42,9 @@ NOT_KNOWN: Final = (
 
 HOW_SHOWN: Final = (
     "Counts of people from 1 to 7 are hidden (*), and others where they would tell them; the rest is rounded to 5. A"
-    " group with fewer than 8 people admitted, or not, has no figures. Tops of the list are those of the whole list."
-    " Within an age band the area is smaller for every model, since age tells most."
+    " group with fewer than 8 people admitted, or not, has no figures, and of fewer than 20 people no share is told."
+    " Tops of the list are those of the whole list. Within an age band the area is smaller for every model, since age"
+    " tells most."
 )
 
 HOW_MADE: Final = (

@@ -44,6 +44,9 @@ makes no difference to whom a team would choose."""
 CLEARLY_MISCALIBRATED: Final = 0.1
 """A group's risk is clearly misjudged if observed by expected lies off 1 by this much over its whole interval."""
 
+LEAST_SHARED: Final = 20
+"""People of whom a share is told at least: it is made of counts rounded to 5, and of ten it could be anything."""
+
 _ITERATIONS: Final = 25
 
 
@@ -202,6 +205,8 @@ def _top(p: Floats, outcome: Any, thresholds: Mapping[float, float], share: floa
 
 
 def _share(part: int, whole: int) -> float | str | None:
+    if 0 < whole < LEAST_SHARED:
+        return HIDDEN
     shown = shown_share(part, whole)
     return round(shown, 4) if isinstance(shown, float) else shown
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from registry_pipeline.risk.evaluate import Groups, auc, evaluate, observed_by_expected, recalibration
+from registry_pipeline.risk.evaluate import Groups, _share, auc, evaluate, observed_by_expected, recalibration
 from registry_pipeline.risk.model import probabilities
 
 
@@ -127,3 +127,11 @@ def _numbers_of(figures, names):
 
 def test_probabilities_do_not_depend_on_the_last_bits():
     assert probabilities(np.array([0.0, 1e-12, 40.0, -40.0])).tolist() == [0.5, 0.5, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "share"),
+    [(8, 11, "*"), (12, 19, "*"), (10, 20, 0.5), (3, 40, "*"), (0, 40, 0.0), (0, 0, None), (41, 98, 0.4)],
+)
+def test_a_share_of_rounded_counts_is_told_of_enough_people(part, whole, share):
+    assert _share(part, whole) == share
