@@ -67,6 +67,9 @@ feed."""
 
 _ALWAYS: Mapping[Needs, str] = {"condition": "patient_condition", "carer": "patient_carer"}
 
+_ALWAYS_BEFORE = -10_000
+"""Month of what begins with people, long before any feed."""
+
 _FACTS: tuple[str, ...] = (
     "audit_admission", "audit_bed_day", "audit_discharge", "audit_readmission", "audit_first_contact",
     "audit_conference",
@@ -181,7 +184,7 @@ def _first_months(connection: duckdb.DuckDBPyConnection, need: Needs, night: dat
     """The first whole month of a kind of record, and of each provider; None where there is none at all."""
     if need in _ALWAYS:
         there = connection.execute(f"SELECT count(*) > 0 FROM {_ALWAYS[need]}").fetchall()[0][0]  # noqa: S608  # names of this module
-        return 0 if there else None, {}
+        return _ALWAYS_BEFORE if there else None, {}
     source, day = _BEGINS[need]
     found = connection.execute(
         f"SELECT provider, audit_month_of({day}) AS month, count(*), min({day}) FROM {source} AND {day} <= $night"  # noqa: S608  # as above
@@ -222,7 +225,7 @@ def _plan(
         if lacking:
             not_made[measure.name] = NO_RECORDS[lacking[0]]
             continue
-        first = max((begins[need] or 0 for need in measure.needs), default=0)
+        first = max(begin for need in measure.needs if (begin := begins[need]) is not None)
         found = periods_of(measure, months, first, night)
         if found:
             periods[measure.name] = found

@@ -388,6 +388,7 @@ MEASURES: tuple[Measure, ...] = (
         sql="audit_state",
         needs=("condition", "care_plan"),
         is_state=True,
+        looks_back_months=11,
     ),
     Measure(
         name="coordinator_coverage",
@@ -405,6 +406,7 @@ MEASURES: tuple[Measure, ...] = (
         sql="audit_state",
         needs=("condition", "care_plan"),
         is_state=True,
+        looks_back_months=11,
     ),
     Measure(
         name="enrolment_diabetes",
@@ -423,6 +425,7 @@ MEASURES: tuple[Measure, ...] = (
         sql="audit_state",
         needs=("condition", "care_plan"),
         is_state=True,
+        looks_back_months=11,
     ),
     Measure(
         name="enrolment_75",
@@ -438,6 +441,7 @@ MEASURES: tuple[Measure, ...] = (
         sql="audit_state",
         needs=("care_plan",),
         is_state=True,
+        looks_back_months=11,
     ),
     Measure(
         name="case_conferences",

@@ -81,7 +81,7 @@ class Registry:
     def started(self, day: str = "2024-07-01") -> Registry:
         """Records of every kind from a day on, of somebody who is in no measure: dead before audit looks.
 
-        Stays begin a month earlier, since their first month is never told of stays that last.
+        Stays begin a month earlier and care plans a year, since what was begun before a feed is missing in it.
         """
         stays = (date.fromisoformat(day).replace(day=1) - timedelta(days=1)).strftime(f"%Y-%m-{day[-2:]}")
         self.add("patient", of=999, birth_date="1900-01-02", death_date="2024-06-30")
@@ -90,7 +90,7 @@ class Registry:
                  provider="R", patient_classification="2", clinically_ready_date=stays, is_emergency=False)  # fmt: skip
         self.add("patient_activity", of=999, activity_kind="contact", start_time=day)
         self.add("patient_observation", of=999, code="1", coding_system="snomed", start_date=day)
-        return self.add("patient_care_plan", of=999, start_date=day)
+        return self.add("patient_care_plan", of=999, start_date=f"{int(day[:4]) - 1}{day[4:]}")
 
     def moved(self, record_id: str, move: float, n: int, other: int) -> Registry:
         """Whose a record would be at a moved threshold."""

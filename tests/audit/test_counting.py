@@ -334,3 +334,11 @@ def test_stays_that_last_are_not_told_of_the_first_month_of_a_feed(tmp_path) -> 
     first = {name: min(p.first for p in told if p.months == 1) for name, told in periods.items()}
     assert first["emergency_admissions_65"] == first["readmission_30_days"] == date(2025, 3, 1)
     assert first["length_of_stay"] == first["emergency_bed_days_65"] == date(2025, 4, 1)
+
+
+@pytest.mark.parametrize(("day", "done"), [("2023-08-01", 1), ("2023-07-31", 0)])
+def test_a_history_longer_than_audit_looks_back_on_is_used(tmp_path, day: str, done: int) -> None:
+    registry = Registry().started().person(1).condition(1, DIABETES, None).observed(1, HBA1C, day)
+    registry.add("patient_observation", of=999, code="1", coding_system="snomed", start_date="2023-06-01")
+    found = counts(registry.reading(tmp_path), "diabetes_hba1c")
+    assert found["system", "all", JUL, 1] == (done, 1)
