@@ -112,7 +112,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another population.")] = 1,
 ) -> None:
     """Make up a care system, run its night, and show what came of it."""
-    from registry_pipeline import dictionary, link
+    from registry_pipeline import dictionary as data_dictionary
+    from registry_pipeline import link
     from registry_pipeline.night import FIRST_MADE_UP_NIGHT, nights_from
 
     home = Path(os.environ.get("REGISTRY_HOME", "registry_home")).resolve()
@@ -128,7 +129,7 @@ def demo(
         f"Against the made-up truth: precision {evaluation.precision:.4%}, recall {evaluation.recall:.4%} of"
         f" {evaluation.true_pairs:,} true pairs."
     )
-    written = dictionary.write(home / "dictionary", configuration)
+    written = data_dictionary.write(home / "dictionary", configuration)
     _say(f"The data dictionary: {written.page}")
     _say(f"The registry: {home / 'registry' / 'current'}. Watch it in Dagster: make dev.")
 

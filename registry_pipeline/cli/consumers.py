@@ -59,6 +59,7 @@ def print_consumers(outcomes: Sequence[ConsumerOutcome]) -> None:
             sys.stderr.write(f"{outcome.name}: {outcome.problem}\n")
         for check in outcome.checks:
             if not check.passed and check.severity == "warning":
-                sys.stderr.write(f"{outcome.name}: {check.name}: {check.observed or check.reason}\n")
+                told = ". ".join(part.rstrip(".") for part in (check.observed, check.reason) if part)
+                sys.stderr.write(f"{outcome.name}: {check.name}: {told}.\n")
         if outcome.pages:
             _say(f"{outcome.name}: {outcome.pages[0]}")
