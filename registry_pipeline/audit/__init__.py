@@ -32,6 +32,7 @@ LIMITATIONS: tuple[str, ...] = (
     "Admissions of one person are taken as independent of each other in the intervals of rates.",
     "Funnels do not model that practices differ for reasons that are no chance (overdispersion).",
     "Measures of a state at a period's end have no control limits: successive months share most of what they count.",
+    "Rates of the population are not told by provider: nobody lives at a hospital.",
     "A series with a hidden month has no control limits.",
 )
 """What a reader has to know of every figure."""
@@ -40,8 +41,8 @@ SMALL_NUMBERS = (
     "Counts of 1 to 7 people or stays are hidden with their whole row, others rounded to the nearest 5; shares and"
     " rates are made of rounded counts, means and standardised rates are shown where 8 or more stand behind them. Where"
     " a hidden row would follow from a total and the rows beside it (months of a year, groups of a dimension, practices"
-    " of a neighbourhood), another row is hidden as well. Not defended against: several breakdowns, measures or nights"
-    " taken together."
+    " of a neighbourhood), another row is hidden as well. Not defended against: several breakdowns, measures or nights,"
+    " or successive months of a state, taken together."
 )
 """The rule, in words."""
 

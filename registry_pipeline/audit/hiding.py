@@ -15,8 +15,8 @@ Within a line this is the rule of `govern.disclosure` for one dimension.
 
 Not defended against: conclusions from several lines taken together (a cell's month, practice and ethnicity at once; the
 exact network of `govern.disclosure` does that for small tables and takes hours for these), what two measures of the
-same people say side by side, differences between tables of two nights, and somebody who works back from the choice of
-the second hidden cell.
+same people say side by side, differences between tables of two nights or between successive months of a state, and
+somebody who works back from the choice of the second hidden cell.
 """
 
 from __future__ import annotations
