@@ -138,7 +138,7 @@ def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
             severity="warning",
             dimension="completeness",
             reason="; ".join(
-                f"{kind} of {provider} begin {day:%B %Y}, which the whole system's series shows as a step"
+                f"{kind} records of {provider} begin {day:%B %Y}, which the whole system's series shows as a step"
                 for kind, providers in counted.begins_later.items()
                 for provider, day in providers.items()
             ),

@@ -207,6 +207,8 @@ def _later(
     """Providers whose records of a kind begin after the first provider's and within the months looked at."""
     found: dict[str, dict[str, date]] = {}
     for need, (first, by_provider) in begins.items():
+        if need == "ready":  # a column of stays, which a small ward may fill now and then only
+            continue
         for provider, month in sorted(by_provider.items()):
             # A month later may be chance, where records are few.
             if max(first or 0, 0) + 1 < month < len(months):

@@ -10,12 +10,11 @@ that is rounded to what is shown of them (exactly what they are, where values ar
 counts). Else the smallest shown cell is hidden as well: it has 8 or more, so one is always enough; and where there is
 none, all of the line, the empty cells too. Below a hidden total of 1 to 7 everything is hidden; below one that is
 hidden to protect another, as much that the total stays open by as many. Lines are gone over until nothing more has to
-be hidden.
-Within a line this is the rule of `govern.disclosure` for one dimension.
+be hidden. Within a line this is the rule of `govern.disclosure` for one dimension.
 
 Not defended against: conclusions from several lines taken together (a cell's month, practice and ethnicity at once; the
-exact network of `govern.disclosure` does that for small tables and takes hours for these), what two measures of the
-same people say side by side, differences between tables of two nights or between successive months of a state, and
+network of `govern.disclosure` does that, and is made for tables of hundreds of cells), what two measures of the same
+people say side by side, differences between tables of two nights or between successive months of a state, and
 somebody who works back from the choice of the second hidden cell.
 """
 
