@@ -47,8 +47,10 @@ valued AS (
         move, measure, dimension, value, period_start, period_end, period_months,
         sum(n) AS n, sum(d) / any_value(a_year) AS d, sum(cases) AS cases, sum(at_risk) AS at_risk, sum(n2) AS n2, sum(d2) AS d2,
         sum(nd) AS nd,
-        sum(weight * n * a_year / d) FILTER (d > 0) / sum(weight) FILTER (d > 0) AS standard_rate,
-        sum(weight * weight * n2 * a_year * a_year / (d * d)) FILTER (d > 0)
+        -- In the order of the bands: fractions added in another order differ in their last digit.
+        list_sum(list(weight * n * a_year / d ORDER BY band) FILTER (d > 0)) / sum(weight) FILTER (d > 0)
+            AS standard_rate,
+        list_sum(list(weight * weight * n2 * a_year * a_year / (d * d) ORDER BY band) FILTER (d > 0))
             / (sum(weight) FILTER (d > 0)) ** 2 AS standard_variance
     FROM at_move
     JOIN (SELECT measure, if(is_person_time, 365.25, 1) AS a_year FROM audit_kind) USING (measure)

@@ -515,3 +515,11 @@ def test_a_move_is_counted_as_if_everything_were_counted_anew(tmp_path) -> None:
     assert {row_key[0] for row_key, row in found.items() if row["lowest_n_change"]} >= {
         "readmission_30_days", "first_contact_days", "diabetes_hba1c", "care_plan_coverage",
     }  # fmt: skip
+
+
+def test_the_same_snapshot_gives_the_same_bytes(tmp_path) -> None:
+    reading = busy(200).reading(tmp_path)
+    for name in ("a", "b"):
+        measure(reading, tmp_path / name)
+    files = [(tmp_path / name / "audit_measure.parquet").read_bytes() for name in ("a", "b")]
+    assert files[0] == files[1]
