@@ -855,7 +855,7 @@ protocol            VARCHAR!  Protocol, by its name
 protocol_version    VARCHAR!  Version of the protocol
 step                VARCHAR!  Step of the protocol, by its name
 title               VARCHAR!  What is due, in words
-due_since           DATE!     First day on which it was due: the day after the interval or window was over; for what was never done, by when the person came in; the night where nobody says when
+due_since           DATE!     First day on which it was due: the day after the interval or window was over; for what was never seen, by when the person came in, but no earlier than one interval after the data begin that would show it (the night, where that lies ahead); the night where nobody says when
 days_overdue        INTEGER!  Days from due_since to the night
 last_done           DATE      When it was last done, anywhere (what follows a discharge: after it, too late); null where it never was
 last_done_setting   VARCHAR   In which setting

@@ -10,6 +10,9 @@ Rules that hold for every protocol:
   2 April 2026 on. The window after a discharge likewise: the step is due from the day after its last one.
 * What was never done is due since the person came in, or since the day after `first_within` of that. Who comes in with
   something done before has until that is no longer enough.
+* What was never seen may have been done before the data begin: it is due no earlier than one interval after the first
+  day from which the providers who know the person deliver the kind of data in which it is expected (if none of them
+  does: any provider), and since the night where that lies ahead.
 * Where the data of a step's first way of being done, or of who is in, are delivered by nobody, the step is not
   evaluated: it has no rows, and the manifest and a check say so, instead of everybody being due.
 """
@@ -43,6 +46,10 @@ _RECORDS: Mapping[str, tuple[str, str]] = {
     "discharge": ("spell", "hospital spells"),
 }
 """Kinds of protocols: the kind of record that each rests on, and what it is called."""
+
+STRAY = 0.01
+"""Share of a provider's records of a kind that may lie before the day from which it counts as delivering them: some old
+entries, or a mistyped year, do not make it look complete from then on."""
 
 MOST_NAMED = 10
 """Providers whom a check names; a care system has hundreds of practices."""
@@ -254,6 +261,7 @@ def _fill(reading: Reading, evaluated: list[_Evaluated]) -> None:
     contacts = [_contact(count) for _, count in counted]
     columns = {
         "step": [number for number, _ in counted],
+        "is_expected": [made.step.counts[0] is count for made in evaluated for count in made.step.counts],
         "kind": [count.kind for _, count in counted],
         "list": [count.code_list for _, count in counted],
         "settings": [list(count.in_) for _, count in counted],
@@ -293,6 +301,7 @@ def _stand(reading: Reading, evaluated: list[_Evaluated]) -> None:
     for name, needed in queries:
         if needed:
             reading.connection.execute(load_sql(name), night)
+    reading.connection.execute(load_sql("care_begun"), {**night, "stray": STRAY})
     for name in ("care_standing", "care_discharge", "care_missed"):
         reading.connection.execute(load_sql(name), night)
 
@@ -312,8 +321,10 @@ def _told(protocol: Protocol, steps: list[_Evaluated], counts: Mapping[int, tupl
 def _told_of(made: _Evaluated, counts: Mapping[int, tuple[Any, ...]]) -> dict[str, Any]:
     if made.missing:
         return {"not_evaluated": made.missing}
-    people, done, due, followed, discharges, readmitted = counts[made.number]
+    people, done, due, followed, discharges, readmitted, seen_from, _ = counts[made.number]
     told: dict[str, Any] = {"people": people, "done": done, "due": due}
+    if seen_from is not None:
+        told["seen_from"] = seen_from.isoformat()
     if made.step.within is not None:
         told |= {"discharges": discharges or 0, "followed": followed, "in_hospital_again": readmitted or 0}
     return told | ({"without": made.without} if made.without else {})
@@ -330,11 +341,19 @@ def _checks(
     never = [
         _name(made) for made in steps if not made.missing and counts[made.number][0] and not counts[made.number][3]
     ]
+    short = [
+        f"{_name(made)} from {counts[made.number][6]}" for made in steps if not made.missing and counts[made.number][7]
+    ]
     return (
         _check("protocols_can_be_used", "protocol files that are wrong and were left out", list(broken.values())),
         _check("steps_can_be_evaluated", "steps whose data nobody delivers", not_evaluated),
         _check(
             "steps_were_ever_done", "steps that were done for nobody: the data or the code list may be missing", never
+        ),
+        _check(
+            "data_reach_back",
+            "steps whose data begin less than one interval ago: what was done before is not seen",
+            short,
         ),
     )
 

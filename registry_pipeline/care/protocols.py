@@ -8,7 +8,8 @@ A protocol says who is in (`who`), and its steps. A step has one timing:
 
 * `every: 12 months`: an event that must come again. Due on the day after the interval since the last one is over. Who
   never had one is due `first_within` after coming in; without it, on the day of coming in. (NICE names a first date for
-  few processes; where it does not, at once is this project's rule, stated in the protocol.)
+  few processes; where it does not, at once is this project's rule, stated in the protocol.) What was done before the
+  data begin nobody sees: what was never seen is told as due since one interval after they begin, at the earliest.
 * `within: 72 hours` with `after: {discharge: [mental_health]}`: something that must follow an event in time. Due on the
   day after the window has passed without it, for as long as the event lies within `look_back`.
 * `always: true`: a state that must hold on every day (a care plan in force), or an event that must have been once.

@@ -1,4 +1,5 @@
--- People in each step, and how many of them are done and due; some are neither, for it is not due for the first time yet. Parameter: $night.
+-- People in each step, and how many of them are done and due; some are neither, for it is not due for the first time yet.
+-- And from which day the data would show it, and whether that is less than its interval ago. Parameter: $night.
 WITH
 standing AS (
     SELECT
@@ -24,6 +25,9 @@ discharged AS (
     FROM care_discharge
     WHERE due_since <= $night::DATE
     GROUP BY step
+),
+begun AS (
+    SELECT step, min(day) AS day FROM care_begun GROUP BY step
 )
 SELECT
     care_step.step,
@@ -32,8 +36,11 @@ SELECT
     coalesce(standing.due, discharged.due, 0),
     coalesce(standing.ever_done, discharged.followed, 0) AS ever_done,
     discharged.discharges,
-    discharged.readmitted
+    discharged.readmitted,
+    begun.day AS seen_from,
+    coalesce((begun.day + care_step.span)::DATE > $night::DATE, false) AS is_short
 FROM care_step
+LEFT JOIN begun USING (step)
 LEFT JOIN standing USING (step)
 LEFT JOIN discharged USING (step)
 ORDER BY care_step.step;

@@ -25,10 +25,10 @@ CREATE OR REPLACE TEMP TABLE care_step (
     first_span INTERVAL, discharge_of VARCHAR[]
 );
 
--- What counts as done for a step; empty lists take any.
+-- What counts as done for a step, and whether that is where it is expected (the first of them); empty lists take any.
 CREATE OR REPLACE TEMP TABLE care_count (
-    step INTEGER, kind VARCHAR, list VARCHAR, settings VARCHAR[], manner VARCHAR, reasons VARCHAR[], teams VARCHAR[],
-    mechanisms VARCHAR[], staff VARCHAR[]
+    step INTEGER, is_expected BOOLEAN, kind VARCHAR, list VARCHAR, settings VARCHAR[], manner VARCHAR, reasons VARCHAR[],
+    teams VARCHAR[], mechanisms VARCHAR[], staff VARCHAR[]
 );
 
 -- What was done for whom: on which day, and through which day that is enough.

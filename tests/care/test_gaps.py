@@ -135,8 +135,8 @@ def of_step(told, step):
 # What is known of person 1; whether HbA1c is due, since when, and when it was last done. Every 12 months, 1 April 2026.
 HBA1C_CASES = {
     "never done: since the diagnosis": ([has(DIABETES, "2025-02-03")], ("2025-02-03", None)),
-    "never done: since the age of 12": ([has(DIABETES, "1950-06-01")], ("1962-01-01", None)),
-    "nobody says since when": ([has(DIABETES, None), has(DIABETES, None, provider="RX1")], ("1962-01-01", None)),
+    "never seen: no earlier than a year after the data begin, on 2019-12-20": ([has(DIABETES, "1950-06-01")], ("2020-12-20", None)),
+    "nobody says since when": ([has(DIABETES, None), has(DIABETES, None, provider="RX1")], ("2020-12-20", None)),
     "done on the night": ([has(DIABETES), seen(HBA1C, "2026-04-01")], None),
     "done to the day a year ago: last good day": ([has(DIABETES), seen(HBA1C, "2025-04-01")], None),
     "a day longer: first day due": ([has(DIABETES), seen(HBA1C, "2025-03-31")], ("2026-04-01", "2025-03-31")),
@@ -276,16 +276,17 @@ def test_nobody_at_moderate_risk_and_nobody_dead_needs_a_plan(tmp_path):
     assert gaps(tmp_path, risk("moderate"), risk("very_high", of=2), people=people) == []
 
 
+# The first assessment that is seen of anybody is of 2025-03-31.
 CARER_CASES = {
     "new, within three months": ([carer("2026-01-02")], None),
     "new, past three months": ([carer("2025-12-31")], ("2026-04-01", None)),
     "assessed within a year": ([carer(assessed="2025-04-01")], None),
     "assessed longer ago": ([carer(assessed="2025-03-31")], ("2026-04-01", "2025-03-31")),
-    "assessed after the night": ([carer("2025-01-01", assessed="2026-04-02")], ("2025-04-02", None)),
+    "assessed after the night": ([carer("2025-01-01", assessed="2026-04-02")], ("2026-03-31", None)),
     "entered by the practice": ([carer(), seen(CARERS, "2025-12-01")], None),
-    "entered by a hospital, whose entry does not count": ([carer(), seen(CARERS, "2025-12-01", provider="RX1")], ("2025-04-02", None)),
+    "entered by a hospital, whose entry does not count": ([carer(), seen(CARERS, "2025-12-01", provider="RX1")], ("2026-03-31", None)),
     "one of two carers assessed": ([carer(), carer(assessed="2025-12-01", provider="GP1")], None),
-    "a former carer assessed": ([carer(), carer(assessed="2025-12-01", end="2026-01-01")], ("2025-04-02", None)),
+    "a former carer assessed": ([carer(), carer(assessed="2025-12-01", end="2026-01-01")], ("2026-03-31", None)),
     "no carer any more": ([carer(end="2026-04-01")], None),
 }  # fmt: skip
 
@@ -460,7 +461,8 @@ def test_a_registry_of_nobody_and_nothing(tmp_path):
 def test_what_is_known_without_one_of_several_ways_is_said(tmp_path):
     made, found = run(tmp_path, *DELIVERED, has(FRAIL, "2025-01-01"))
     told = made.about["protocols"]["frailty"]["steps"]["frailty_review"]
-    assert told == {"people": 1, "done": 0, "due": 1, "without": ["risk_stratification was not made"]}
+    missing = ["risk_stratification was not made"]
+    assert told == {"people": 1, "done": 0, "due": 1, "seen_from": "2020-01-01", "without": missing}
     assert ("frailty_review", date(2025, 1, 1)) in [(row["step"], row["due_since"]) for row in found]
 
 
@@ -471,9 +473,9 @@ def test_counts_are_told_and_what_was_done_for_nobody(tmp_path):
     made, _ = run(tmp_path, *DELIVERED, *rows, people=people)
     steps = made.about["protocols"]["diabetes"]["steps"]
     without = steps["hba1c"]
-    assert without == {"people": 4, "done": 1, "due": 3}
+    assert without == {"people": 4, "done": 1, "due": 3, "seen_from": "2020-01-01"}
     # Still within three months of the diagnosis: neither done nor due.
-    assert steps["retinal_screening"] == {"people": 4, "done": 0, "due": 0}
+    assert steps["retinal_screening"] == {"people": 4, "done": 0, "due": 0, "seen_from": "2020-01-01"}
     never = {check.name: check for check in made.checks}["steps_were_ever_done"].observed
     assert "diabetes.bmi" in never
     assert "diabetes.hba1c" not in never
@@ -599,7 +601,32 @@ def test_what_counts(tmp_path):
 def test_what_must_have_been_once_is_done_for_good(tmp_path):
     write(tmp_path, "once", timing="always: true")
     people = [patient(1), patient(2)]
-    assert own(tmp_path, seen(HBA1C, "1999-01-01"), people=people) == {"once": [(2, "1950-01-01")]}
+    assert own(tmp_path, seen(HBA1C, "1999-01-01"), people=people) == {"once": [(2, "1999-01-01")]}
+
+
+# What is seen of others (provider, day), who knows person 1 since the diagnosis of 2014, and since when HbA1c is due.
+BEGUN_CASES = {
+    "one interval after the practice's data begin": ([("GP1", "2024-04-02")], ["GP1"], "2025-04-02"),
+    "not after those of a practice elsewhere": ([("GP1", "2024-04-02"), ("GP2", "2016-04-02")], ["GP1"], "2025-04-02"),
+    "the first of those who know them": ([("GP1", "2024-04-02"), ("RX1", "2016-04-02")], ["GP1", "RX1"], "2017-04-02"),
+    "none of theirs delivers any: the first of all": ([("GP2", "2016-04-02")], ["GP1"], "2017-04-02"),
+    "data of half a year: since the night": ([("GP1", "2025-10-01")], ["GP1"], "2026-04-01"),
+    "data of longer than the diagnosis": ([("GP1", "2001-04-02")], ["GP1"], "2014-03-03"),
+    "one old entry among many": ([("GP1", "1999-01-01"), *[("GP1", "2024-04-02")] * 150], ["GP1"], "2025-04-02"),
+    "one old entry among few": ([("GP1", "1999-01-01"), ("GP1", "2024-04-02")], ["GP1"], "2014-03-03"),
+}
+
+
+@pytest.mark.parametrize("case", BEGUN_CASES)
+def test_what_was_never_seen_is_due_no_earlier_than_the_data_can_say(tmp_path, case):
+    others, known_to, expected = BEGUN_CASES[case]
+    write(tmp_path, "own", who="{condition: diabetes}", timing="every: 12 months")
+    rows = [seen("60621009", day, of=ELSEWHERE, provider=provider) for provider, day in others]
+    rows += [("patient_record", event(1, provider, record_id=f"{provider}:1")) for provider in known_to]
+    made, found = run(tmp_path, has(DIABETES, "2014-03-03"), *rows, protocols=tmp_path)
+    assert [str(row["due_since"]) for row in found] == [expected]
+    short = {check.name: check for check in made.checks}["data_reach_back"]
+    assert short.observed == ("own.step from 2025-10-01" if case.startswith("data of half a year") else "none")
 
 
 def test_members_of_another_protocol(tmp_path):
