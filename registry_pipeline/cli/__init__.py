@@ -55,6 +55,11 @@ KEYS = ("record", "other record", "of", "left", "right", "from", "to", "other id
 """Columns of tables that hold keys and ids, which are to be copied whole."""
 
 
+DEMO_MONTHS = 36
+"""Months of events of the demo: a risk model that learns from one year and is tested on a later one needs three, and so
+do audit's measures that look back a year over two years of months."""
+
+
 def main() -> None:
     """Run the command; turn every known error into one sentence on stderr and its exit code."""
     atexit.register(_hush_duckdb_at_exit)
@@ -118,7 +123,7 @@ def demo(
 
     home = Path(os.environ.get("REGISTRY_HOME", "registry_home")).resolve()
     made_up = home / "made_up"
-    _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=24, replace=True)
+    _synthesise(made_up, people=people, nights=nights, seed=seed, history_months=DEMO_MONTHS, replace=True)
     configuration = load_configuration(made_up, home=home)
     for on in nights_from(FIRST_MADE_UP_NIGHT, nights):
         is_first = on == FIRST_MADE_UP_NIGHT
@@ -214,7 +219,7 @@ def dev(port: Annotated[int, typer.Option(help="Port on the loopback address.")]
     if "REGISTRY_CONFIG" not in environment:
         made_up = home / "made_up"
         if not (made_up / "registry.yaml").is_file():
-            _synthesise(made_up, people=2_000, nights=3, seed=1, history_months=24)
+            _synthesise(made_up, people=2_000, nights=3, seed=1, history_months=DEMO_MONTHS)
         environment["REGISTRY_CONFIG"] = str(made_up)
     program = Path(sys.executable).with_name("dg")
     if not program.is_file() and shutil.which("dg") is None:
