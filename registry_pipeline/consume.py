@@ -38,6 +38,7 @@ from registry_pipeline.storage import (
 from registry_pipeline.tables import SCHEMA_VERSIONS
 
 if TYPE_CHECKING:
+    from registry_pipeline.registry.purposes import Besides
     from registry_pipeline.risk.fit import Fitted
 
 MANIFEST = "manifest.json"
@@ -328,18 +329,16 @@ def prune(home: Home) -> list[str]:
     return removed
 
 
-def within_output(
-    configuration: Configuration, purpose: Purpose
-) -> tuple[dict[ConsumerName, Consumer], dict[str, str]]:
+def besides(configuration: Configuration, purpose: Purpose) -> Besides | None:
     """What consumers make within a purpose's pseudonymised output, and what that rests on besides the snapshot."""
-    if purpose != "risk_stratification" or "risk_stratification" not in configuration.deployment.consumers:
-        return {}, {}
+    from registry_pipeline.registry.purposes import Besides
+
+    name: ConsumerName = "risk_stratification"
+    if purpose != name or name not in configuration.deployment.consumers:
+        return None
     models = sorted(Home(configuration.home).risk_models.glob("v*.json"))
-    chosen = {"risk": configuration.deployment.risk.model_dump_json()}
-    return (
-        {"risk_stratification": consumer_of("risk_stratification")},
-        {**chosen, **{file.stem: file_digest(file) for file in models[-1:]}},
-    )
+    rests_on = {"risk": configuration.deployment.risk.model_dump_json()}
+    return Besides({name: consumer_of(name)}, {**rests_on, **{file.stem: file_digest(file) for file in models}})
 
 
 def check_configuration(configuration: Configuration) -> None:

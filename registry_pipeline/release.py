@@ -175,8 +175,7 @@ def _one_output(configuration: Configuration, purpose: Purpose, snapshot_id: str
     home = Home(configuration.home)
     report("output", purpose)
     try:
-        more, rests_on = consume.within_output(configuration, purpose)
-        made = purposes.make_output(configuration, purpose, snapshot_id, more=more, more_made_from=rests_on)
+        made = purposes.make_output(configuration, purpose, snapshot_id, consume.besides(configuration, purpose))
         waits = sign_off.waits_for(configuration, home, snapshot_id, purpose)
         is_current = waits == 0 and purposes.release(configuration, purpose, snapshot_id)
     except Exception as problem:  # noqa: BLE001  # a mistake of ours in one output costs neither another nor the report

@@ -49,10 +49,9 @@ def print_consumers(outcomes: Sequence[ConsumerOutcome]) -> None:
     for outcome in outcomes:
         waits = f"waits for {outcome.waits_for} signature(s)" if outcome.waits_for else "made"
         state = "failed" if outcome.problem else waits
-        told = (
-            ("", "") if outcome.problem else (f"{outcome.rows:,}", f"{len(outcome.pages):,}" if outcome.pages else "")
-        )
-        table.add_row(outcome.name, outcome.purpose, *told, f"{outcome.seconds:.1f}", state)
+        rows = "" if outcome.problem else f"{outcome.rows:,}"
+        pages = f"{len(outcome.pages):,}" if outcome.pages else ""
+        table.add_row(outcome.name, outcome.purpose, rows, pages, f"{outcome.seconds:.1f}", state)
     _show(table)
     for outcome in outcomes:
         if outcome.problem:

@@ -37,12 +37,15 @@ def export(
     config: ConfigFolder = DEFAULT_CONFIG,
 ) -> None:
     """The registry as one purpose may see it: pseudonyms instead of identities, checked, copied where it is to go."""
+    from registry_pipeline import consume
     from registry_pipeline.registry import exports
 
     configuration = load_configuration(config)
     with _progress() as told:
         told("export", purpose)
-        output, folder = exports.export(configuration, cast("Purpose", purpose), snapshot_id=snapshot, to=to)
+        asked = cast("Purpose", purpose)
+        besides = consume.besides(configuration, asked)
+        output, folder = exports.export(configuration, asked, snapshot_id=snapshot, to=to, besides=besides)
     _print_output(output)
     where = f"Copied to {folder}" if folder is not None else f"It lies in {output.folder}; --to FOLDER copies it out"
     _say(f"{where}. It is personal data still: whoever reads it is bound by its agreement.")

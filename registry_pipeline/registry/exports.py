@@ -44,7 +44,12 @@ class Rotated:
 
 
 def export(
-    configuration: Configuration, purpose: Purpose, *, snapshot_id: str | None = None, to: Path | None = None
+    configuration: Configuration,
+    purpose: Purpose,
+    *,
+    snapshot_id: str | None = None,
+    to: Path | None = None,
+    besides: purposes.Besides | None = None,
 ) -> tuple[Output, Path | None]:
     """Make a purpose's output if need be, check it, and copy it to a folder outside the data folder.
 
@@ -53,6 +58,7 @@ def export(
         purpose: one of its `outputs`.
         snapshot_id: default: what the purpose's readers see, else the current registry.
         to: a folder that is not there yet, or empty; None copies nothing.
+        besides: what consumers make of what the purpose may see.
 
     Raises:
         BadInput: no such output or snapshot, a key that cannot be used, signatures are missing, or the folder is
@@ -64,7 +70,7 @@ def export(
     wanted = snapshot_id or _seen(home, purpose)
     target = _folder_outside(home, to) if to is not None else None
     _refuse_unsigned(configuration, home, wanted, purpose)
-    output = purposes.make_output(configuration, purpose, wanted)
+    output = purposes.make_output(configuration, purpose, wanted, besides)
     link = home.output_current(purpose)
     if link.exists() and purposes.snapshot_of(link.resolve()) == wanted:
         # Readers see this snapshot already; where it was made anew just now, let them see that.

@@ -102,6 +102,19 @@ class Output:
     manifest: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Besides:
+    """What an output holds besides the registry's tables.
+
+    Attributes:
+        consumers: who makes each table, from what the purpose may see.
+        made_from: what those tables rest on besides the snapshot, with its digest.
+    """
+
+    consumers: Mapping[ConsumerName, Consumer]
+    made_from: Mapping[str, str]
+
+
 def covers(configuration: Configuration, provider: Provider, night: date, purpose: str) -> bool:
     """Whether a purpose may see a provider's records on a night: only under an agreement that names it.
 
@@ -133,9 +146,7 @@ def make_output(
     configuration: Configuration,
     purpose: Purpose,
     snapshot_id: str,
-    *,
-    more: Mapping[ConsumerName, Consumer] | None = None,
-    more_made_from: Mapping[str, str] | None = None,
+    besides: Besides | None = None,
 ) -> Output:
     """Write every table of a snapshot as one purpose may see it, whole or not at all.
 
@@ -146,8 +157,7 @@ def make_output(
         configuration: the deployment.
         purpose: one of its `outputs`.
         snapshot_id: a snapshot that was published.
-        more: consumers whose tables the output holds besides, each made from what the purpose may see.
-        more_made_from: what those rest on besides the snapshot, with its digest.
+        besides: what consumers make of what the purpose may see.
 
     Raises:
         BadInput: there is no such output or snapshot, the key or the list of postcodes cannot be used, or the key is
@@ -161,12 +171,14 @@ def make_output(
     pseudonyms.refuse_changed(home, purpose, key)
     snapshot = _published(home, snapshot_id)
     with lock(home, f"output-{purpose}"):
-        made_from = {**_made_from(configuration, output, snapshot, key), **(more_made_from or {})}
+        made_from = {**_made_from(configuration, output, snapshot, key), **(besides.made_from if besides else {})}
         standing = find_output(configuration, purpose, snapshot_id)
         if standing is not None and standing.manifest.get("made_from") == made_from and not _faults(standing):
             return standing
         with whole_folder(home.output(purpose, snapshot_id)) as folder:
-            manifest = _Making(configuration, purpose, output, snapshot, key, more or {}).write(folder)
+            manifest = _Making(
+                configuration, purpose, output, snapshot, key, besides.consumers if besides else {}
+            ).write(folder)
             write_json(folder / MANIFEST, {**manifest, "made_from": made_from})
             for file in folder.iterdir():
                 file.chmod(0o400)

@@ -299,6 +299,32 @@ def test_a_case_conference_shows_no_risk_and_no_gap_from_records_that_it_may_not
     assert of_the_hospital == 0
 
 
+def test_risk_leaves_under_pseudonyms_and_only_of_what_its_purpose_sees(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RISK_KEY", "a key of the tests for risk 0123456789")
+    outputs = "outputs: {risk_stratification: {key: {env: RISK_KEY}, objections: [local]}}\n"
+    described(tmp_path / "system")
+    system = System(tmp_path / "system", capsys)
+    for provider, setting in (("GP1", "gp"), ("RX1", "acute"), ("RY1", "community")):
+        named = "direct_care" if provider == "RX1" else "direct_care, risk_stratification"
+        system.describe(provider, setting, agreement=AGREEMENT.replace("PURPOSES", named))
+    consumers(system, "risk_stratification", outputs).deliver(FIRST)
+
+    assert system.run(FIRST)[0] == 0
+    code, out, err = system.registry("export", "--purpose", "risk_stratification", "--to", str(tmp_path / "copy"))
+
+    assert code == 0, err
+    assert "risk_stratification" in out
+    risk = duckdb.execute("FROM read_parquet(?)", [str(tmp_path / "copy" / "risk_stratification.parquet")])
+    columns = [column[0] for column in risk.description]
+    told = dict(zip(columns, map(list, zip(*risk.fetchall(), strict=True)), strict=True))
+    people = duckdb.execute("SELECT * FROM read_parquet(?)", [str(tmp_path / "copy" / "patient.parquet")]).fetchall()
+    assert columns[:3] == ["patient_pseudonym", "age_band", "night"]
+    assert {"patient_id", "age"}.isdisjoint(columns)
+    assert set(told["patient_pseudonym"]) == {row[0] for row in people}
+    assert len(table(system, "risk_stratification")) >= len(people)
+    assert not any("acute" in used for kinds in told["inputs_used"] for used in kinds or [])
+
+
 def test_every_consumer_has_its_purpose_and_its_table():
     assert set(PURPOSE_OF) == set(CONSUMER_TABLES)
 
