@@ -4,8 +4,8 @@ What belongs here: limits and what counts as out of control, as arithmetic. What
 
 Limits are mean +- 2.66 x the average moving range of the nights before; ranges beyond 3.267 x their average are left
 out once and the average taken again, so that one odd night does not hide the next. Flags as in NHSRplotthedots:
-outside the limits; seven in a row on one side of the mean; seven in a row rising or falling; two of three in the
-outer third.
+outside the limits; seven in a row on one side of the mean; seven points in a row rising or falling (six steps); two of
+three in the outer third. Unlike there, ranges are not left out where only ranges of nothing would remain.
 
 `limits` and `flag` judge tonight's figure by the nights before it; `chart` judges every point of a series (months of
 clinical audit), with rebasing and the direction of improvement.
@@ -13,6 +13,7 @@ clinical audit), with rebasing and the direction of improvement.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,11 +51,14 @@ def limits(values: Sequence[float], *, narrowest: float = 0.0) -> Limits | None:
     """
     if len(values) < FEWEST_NIGHTS:
         return None
-    mean = sum(values) / len(values)
+    # The mean of figures that are all alike is theirs, and not a hair beside it, where none of them would lie.
+    mean = values[0] if min(values) == max(values) else sum(values) / len(values)
     ranges = [abs(b - a) for a, b in pairwise(values)]
     average = sum(ranges) / len(ranges)
     usual = [each for each in ranges if each <= ODD_RANGE * average]
-    apart = max(LIMITS * sum(usual) / len(usual), narrowest * abs(mean))
+    # Of a figure that moved once or twice only, no other range is left: limits of no width would have all outside.
+    width = sum(usual) / len(usual) or average
+    apart = max(LIMITS * width, narrowest * abs(mean))
     return Limits(mean, mean - apart, mean + apart)
 
 
@@ -81,7 +85,7 @@ def _outer_third(last: Sequence[float], found: Limits) -> str:
     return ""
 
 
-Signal = Literal["outside_limits", "shift", "trend", "two_of_three"]
+Signal = Literal["outside_limits", "trend", "two_of_three", "shift"]
 """What chance does not explain, in the order in which a point that shows several is named."""
 
 Meaning = Literal["improvement", "concern", "change"]
@@ -95,7 +99,7 @@ class Point:
         limits: of the points since the last rebasing; None where those are too few.
         signal: what the point is part of; None where chance explains it.
         meaning: which way it points: a point on the better side of the mean is an improvement, on the other a concern;
-            where neither side is better, a change.
+            a trend is judged by its direction, wherever the mean lies; where neither side is better, a change.
     """
 
     limits: Limits | None
@@ -110,7 +114,10 @@ def chart(
     rebase: Sequence[int] = (),
     fewest: int = FEWEST_NIGHTS,
 ) -> list[Point]:
-    """A whole series as NHSRplotthedots draws it (nhs-r-community, ptd_spc_standard and ptd_calculate_point_type).
+    """A whole series as NHSRplotthedots draws it.
+
+    By its ptd_spc_standard and ptd_calculate_point_type (nhs-r-community) as since pull request 180 (2023): a trend is
+    judged by its direction, and a point that shows several signals is named in the order of `Signal`.
 
     Every point since the last rebasing goes into mean and limits, and every point of a run is part of its signal: all
     seven of a shift or trend; of two in three, those between the near limit (two thirds of the way) and the limit, the
@@ -131,43 +138,52 @@ def _stretch(values: Sequence[float], better: str, fewest: int) -> list[Point]:
     found = limits(values) if len(values) >= fewest else None
     if found is None:
         return [Point(None, None, None)] * len(values)
-    sides = [(value > found.mean) - (value < found.mean) for value in values]
-    signals = _signals(values, sides, found)
+    sides = [_side(value, found.mean) for value in values]
+    steps = [(b > a) - (b < a) for a, b in pairwise(values)]
+    trend = _parts(steps, RUN - 1, wider=1)
+    signals = _signals(values, sides, trend, found)
+    directions = [trend[i] if signals[i] == "trend" else side for i, side in enumerate(sides)]
     return [
-        Point(found, signal, None if signal is None else _meaning(side, better))
-        for signal, side in zip(signals, sides, strict=True)
+        Point(found, signal, None if signal is None else _meaning(direction, better))
+        for signal, direction in zip(signals, directions, strict=True)
     ]
 
 
-def _meaning(side: int, better: str) -> Meaning:
+def _side(value: float, mean: float) -> int:
+    """1 above the mean, -1 below; 0 on it, as far as the mean of fractions can be told."""
+    return 0 if math.isclose(value, mean, rel_tol=1e-12) else (value > mean) - (value < mean)
+
+
+def _meaning(direction: int, better: str) -> Meaning:
     if better == "neither":
         return "change"
-    return "improvement" if side == (1 if better == "up" else -1) else "concern"
+    return "improvement" if direction == (1 if better == "up" else -1) else "concern"
 
 
-def _signals(values: Sequence[float], sides: Sequence[int], found: Limits) -> list[Signal | None]:
+def _signals(values: Sequence[float], sides: Sequence[int], trend: Sequence[int], found: Limits) -> list[Signal | None]:
     outside = [not found.low <= value <= found.high for value in values]
     near = 2 / 3 * (found.high - found.mean)
     close = [abs(v - found.mean) > near and not out for v, out in zip(values, outside, strict=True)]
     shift = _parts(sides, RUN)
-    steps = [(b > a) - (b < a) for a, b in pairwise(values)]
-    trend = _parts(steps, RUN - 1, wider=1)
     of_three = [False] * len(values)
     for start in range(len(values) - 2):
         three = range(start, start + 3)
         if sum(close[i] for i in three) >= 2 and abs(sum(sides[i] for i in three)) == 3:
             for i in three:
                 of_three[i] = of_three[i] or close[i]
-    named: tuple[tuple[Signal, list[bool]], ...] = (
-        ("outside_limits", outside), ("shift", shift), ("trend", trend), ("two_of_three", of_three),
+    named: tuple[tuple[Signal, Sequence[int]], ...] = (
+        ("outside_limits", outside), ("trend", trend), ("two_of_three", of_three), ("shift", shift),
     )  # fmt: skip
     return [next((name for name, flags in named if flags[i]), None) for i in range(len(values))]
 
 
-def _parts(signs: Sequence[int], run: int, *, wider: int = 0) -> list[bool]:
-    """Whether each place is part of `run` signs in a row that are alike and not nothing (`wider`: one place more)."""
-    part = [False] * (len(signs) + wider)
+def _parts(signs: Sequence[int], run: int, *, wider: int = 0) -> list[int]:
+    """The sign of the run of `run` alike in a row that each place is part of, else 0 (`wider`: one place more).
+
+    Where two runs meet (the peak between a rise and a fall), it is the later one's.
+    """
+    part = [0] * (len(signs) + wider)
     for start in range(len(signs) - run + 1):
         if signs[start] != 0 and len(set(signs[start : start + run])) == 1:
-            part[start : start + run + wider] = [True] * (run + wider)
+            part[start : start + run + wider] = [signs[start]] * (run + wider)
     return part

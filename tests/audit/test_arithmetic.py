@@ -167,6 +167,41 @@ def test_which_way_is_better_says_what_a_signal_means(better: str, meaning: str)
     assert xmr.chart([*WAVE, 60.0], better)[-1].meaning == meaning
 
 
+FALLS = [*[0.0, 20.0] * 5, 19.0, 18.0, 17.0, 16.0, 15.0, 14.0, 13.0]
+"""Seven that fall, all above the mean."""
+
+
+@pytest.mark.parametrize(("better", "meaning"), [("up", "concern"), ("down", "improvement")], ids=str)
+def test_a_trend_is_judged_by_its_direction_wherever_the_mean_lies(better: str, meaning: str) -> None:
+    """NHSRplotthedots, pull request 180: a fall above the mean is no improvement where more is better."""
+    points = xmr.chart(FALLS, better)
+    assert min(FALLS[10:]) > points[-1].limits.mean
+    assert {(point.signal, point.meaning) for point in points[10:]} == {("trend", meaning)}
+
+
+def test_the_peak_between_a_rise_and_a_fall_is_part_of_the_fall() -> None:
+    steep = [0.0, 90.0] * 6
+    points = xmr.chart([*steep, *range(30, 37), *range(35, 29, -1)], "up")
+    assert [point.meaning for point in points[12:]] == ["improvement"] * 6 + ["concern"] * 7
+
+
+def test_a_point_with_several_signals_is_named_in_nhsrplotthedots_order() -> None:
+    assert named([*[1.0, 9.0] * 6, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6, 5.7]) == "." * 12 + "ttttttt", "not as a shift"
+    assert named([*WAVE, 30.0, 10.0, 30.0, 10.0, 10.0, 10.0, 10.0])[12:] == "cscssss"
+
+
+@law
+@given(st.floats(1e-6, 1e6), st.integers(12, 36))
+def test_what_never_moves_shows_no_signal(value: float, months: int) -> None:
+    """The mean of twelve times 0.1 is not quite 0.1."""
+    assert named([value] * months) == "." * months
+
+
+def test_what_moved_once_does_not_put_all_the_others_outside() -> None:
+    points = xmr.chart([*[3.0] * 23, 8.0], "up")
+    assert {i for i, point in enumerate(points) if point.signal == "outside_limits"} == {23}
+
+
 def test_rebasing_counts_limits_anew() -> None:
     before, after = [*WAVE], [100.0 + value for value in WAVE]
     plain, rebased = xmr.chart([*before, *after], "up"), xmr.chart([*before, *after], "up", rebase=[12])
