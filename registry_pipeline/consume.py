@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
-from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF, Consumer, Made, Reading
+from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF, RISK_BEFORE, Consumer, Made, Reading
 from registry_pipeline.errors import RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
@@ -208,15 +208,26 @@ def _write(configuration: Configuration, name: ConsumerName, snapshot_id: str) -
 
 def _sees_all(reading: Reading) -> bool:
     """Whether the purpose sees every record that direct care sees, from which risk and gaps were made."""
+    return reading.connection.execute(f"SELECT count(*) FROM ({_unseen(reading)})").fetchall() == [(0,)]  # noqa: S608  # our own query
+
+
+def _unseen(reading: Reading) -> str:
+    """A query of the records that direct care sees and the purpose does not."""
     whole = scan(Home(reading.configuration.home).snapshot(reading.snapshot_id) / "patient_record.parquet")
-    missing = f"SELECT count(*) FROM {whole} ANTI JOIN patient_record USING (record_id)"  # noqa: S608  # our own path
-    return reading.connection.execute(missing).fetchall() == [(0,)]
+    return f"FROM {whole} ANTI JOIN patient_record USING (record_id)"
 
 
 def _make_before_again(reading: Reading, folder: Path) -> None:
-    """Risk and gaps from what the purpose may see only, in the place of those that direct care's records gave."""
+    """Risk and gaps from what the purpose may see only, in the place of those that direct care's records gave.
+
+    The risk of an earlier night stands for those of whom it sees everything: of the others it told more than that.
+    """
     from registry_pipeline.registry import purposes
 
+    reading.connection.execute(
+        f"CREATE TEMP TABLE risk_before_seen AS FROM {RISK_BEFORE} ANTI JOIN ({_unseen(reading)}) USING (patient_id)"
+    )
+    reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {RISK_BEFORE} AS FROM risk_before_seen")
     files: dict[ConsumerName, Path] = {}
     for name in MADE_BEFORE:
         if name in reading.absent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -297,6 +298,48 @@ def test_a_case_conference_shows_no_risk_and_no_gap_from_records_that_it_may_not
     [(gaps, of_the_hospital)] = told
     assert gaps > 0
     assert of_the_hospital == 0
+
+
+def earlier_risk(system: System) -> None:
+    """A risk table of a month before, with a row for everybody."""
+    risk = CONSUMER_TABLES["risk_stratification"]
+    people = f"SELECT DISTINCT patient_id FROM '{system.home.snapshot(SNAPSHOT)}/patient_record.parquet'"
+    others = ", ".join(f"NULL::{c.type} AS {c.name}" for c in risk.columns if c.name not in ("patient_id", "night"))
+    query = f"SELECT patient_id, DATE '2026-03-01' AS night, {others} FROM ({people})"
+    with closing(duckdb.connect()) as connection:
+        write_table(connection, query, risk, system.home.consumer(risk.name, "2026-03-01.1") / f"{risk.name}.parquet")
+
+
+def people_with_an_earlier_risk(system: System, by_name) -> int:
+    """How many a case conference sees."""
+    told: list[int] = []
+
+    def list_of_nobody(reading: Reading, folder: Path) -> Made:
+        told.extend(n for (n,) in reading.connection.execute("SELECT count(*) FROM risk_before").fetchall())
+        table = CONSUMER_TABLES["case_conference_list"]
+        columns = ", ".join(f"NULL::{c.type} AS {c.name}" for c in table.columns)
+        rows = write_table(reading.connection, f"SELECT {columns} LIMIT 0", table, folder / f"{table.name}.parquet")
+        return Made(rows={table.name: rows})
+
+    earlier_risk(system)
+    by_name(case_conference_list=list_of_nobody)
+    configuration = load_configuration(consumers(system, "case_conference_list").folder, environment={})
+    assert [outcome.problem for outcome in make_consumers(configuration, FIRST, SNAPSHOT)] == [None]
+    return told[0]
+
+
+def test_a_case_conference_sees_no_earlier_risk_of_whom_it_sees_in_part(partly_agreed, tmp_path, by_name):
+    shutil.copytree(partly_agreed.folder, tmp_path / "system", symlinks=True)
+    assert people_with_an_earlier_risk(System(tmp_path / "system"), by_name) == 0  # the hospital knows them all
+
+
+def test_who_objects_costs_the_others_no_earlier_risk(first_night, by_name):
+    [people] = first_night.query("SELECT count(*) FROM {patient}")[0]
+    code, _, err = first_night.registry(
+        "objection", "add", "GP1:G0001", "--purposes", "case_conference", "--who", "A. Okoro", "--why", "Asked"
+    )
+    assert code == 0, err
+    assert people_with_an_earlier_risk(first_night, by_name) == people - 1
 
 
 def test_risk_leaves_under_pseudonyms_and_only_of_what_its_purpose_sees(tmp_path, monkeypatch, capsys):
