@@ -33,7 +33,7 @@ LIMITATIONS: tuple[str, ...] = (
     "Funnels do not model that practices differ for reasons that are no chance (overdispersion).",
     "Measures of a state at a period's end have no control limits: successive months share most of what they count.",
     "Rates of the population are not told by provider: nobody lives at a hospital.",
-    "A series with a hidden month has no control limits.",
+    "A series with a hidden month, or of fewer than one event a month, has no control limits.",
 )
 """What a reader has to know of every figure."""
 

@@ -333,7 +333,8 @@ def _month_words(by: Teller, series: Series) -> str:
     if by.measure.is_state:
         return f"{said} Successive months share most of what they count, so no limits are drawn."
     if last.centre is None:
-        return f"{said} No limits are drawn: {'a month is hidden' if _hides(series) else 'there are too few months'}."
+        few = "there are too few months, or fewer than one event a month"
+        return f"{said} No limits are drawn: {'a month is hidden' if _hides(series) else few}."
     found = process.variation(series.months)
     said += f" {found.words}: {found.why}." if found.why else " No signal: nothing but the usual ups and downs."
     return f"{said} Mean {by.value(last.centre)}, limits {by.span(last.low, last.high)}."

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 FEWEST_MONTHS = 12
 """Months below which there are no limits: "Making Data Count" asks for twelve points or more."""
 
+FEWEST_A_MONTH = 1.0
+"""Average count a month below which there are no limits: mostly zeros, a series of rare events is no matter for an XmR
+chart (Wheeler 2011, Working with rare events, Quality Digest; one a month is this registry's choice)."""
+
 FUNNEL_OF = ("practice", "provider")
 
 
@@ -344,6 +348,8 @@ def _chart(
         values = columns["value"][series]
         gaps = (np.diff(rows.start[series]) > 31).any()
         if len(series) < FEWEST_MONTHS or gaps or hidden[series].any() or np.isnan(values).any():
+            continue
+        if rows.cases[series].mean() < FEWEST_A_MONTH:
             continue
         places = [int(np.searchsorted(rows.start[series], day)) for day in days]
         points = xmr.chart(values.tolist(), measure.better, rebase=places, fewest=FEWEST_MONTHS)

@@ -18,7 +18,7 @@ from registry_pipeline.audit.measures import BY_NAME
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import disclosure
 from registry_pipeline.tables import CONSUMER_TABLES, LINKAGE_ALTERNATIVE
-from tests.audit.hand_made import COPD, DIABETES, HBA1C, NIGHT, Registry
+from tests.audit.hand_made import CONFERENCE, COPD, DIABETES, HBA1C, NIGHT, Registry
 
 law = settings(deadline=None, max_examples=150)
 HIDDEN = hiding.SMALLEST_SHOWN
@@ -317,6 +317,25 @@ def test_limits_only_for_series_that_are_shown_whole(made: dict[str, Any]) -> No
             outside = not row["limit_low"] <= row["value"] <= row["limit_high"]
             assert (row["signal"] == "outside_limits") == outside
             assert (row["signal"] is None) == (row["signal_is"] is None)
+
+
+def test_rare_events_have_no_limits_and_no_signal(tmp_path) -> None:
+    """Two conferences in 24 months are no 22 months outside the limits."""
+    registry = Registry().started().person(1, gp_practice="A81001").person(2, gp_practice="B81001")
+    for day in ("2025-02-03", "2025-03-03"):
+        registry.observed(1, CONFERENCE, day)
+    for month in range(24):
+        registry.observed(2, CONFERENCE, f"{2024 + (month + 6) // 12}-{(month + 6) % 12 + 1:02}-05")
+    counted = cells.count(registry.reading(tmp_path))
+    rows = table.shown(counted, {}, is_linkage_known=False).to_pylist()
+    for practice, has_limits in (("A81001", False), ("B81001", True)):
+        found = [
+            r for r in rows
+            if (r["measure"], r["value_of_dimension"]) == ("case_conferences", practice) and r["period_months"] == 1
+        ]  # fmt: skip
+        assert len(found) == 24
+        assert {row["centre"] is not None for row in found} == {has_limits}
+        assert {row["signal"] for row in found} == {None}
 
 
 def test_a_rate_of_nothing_has_an_interval(made: dict[str, Any]) -> None:
