@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from registry_pipeline.audit.measures import BY_NAME
 from registry_pipeline.audit.pages import write_pages
 from registry_pipeline.pages import shell
 from tests.audit import made_up_measures as made_up
 
-from . import chromium
-from .test_report import CLOSE_DETAILS, GRAVE, LAPTOP, OPEN_DETAILS, PAPER_PIXELS, PHONE, Opened, opened, rgb
+from .opening import CLOSE_DETAILS, GRAVE, LAPTOP, OPEN_DETAILS, PHONE, Opened, opened
+from .test_report import PAPER_PIXELS, rgb
 
 pytestmark = pytest.mark.browser
 
@@ -30,15 +30,6 @@ MEASURES = [
 """Every kind of measure, and every case of the made-up table."""
 
 PRACTICE, SYSTEM, INDEX = "practice_A81001.html", "system.html", "index.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

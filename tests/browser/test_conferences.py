@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from registry_pipeline.care.conferences import list_conferences
 from registry_pipeline.config import CaseConferences
@@ -19,38 +18,16 @@ from registry_pipeline.pages import shell
 from tests.care.small_registry import NIGHT, event, person, reading
 from tests.care.test_conferences import FULL, gap, people, records, risk, stay
 
-from . import chromium
+from .opening import GRAVE, LAPTOP, PHONE, Opened, opened
 
 pytestmark = pytest.mark.browser
 
-LAPTOP, PHONE = (1366, 768), (390, 844)
 PAPER_PIXELS = 703
 """Width of what is printed on A4 within the page's margins, at 96 pixels an inch."""
 
-PATIENCE_MILLISECONDS = 60_000
-"""A test machine may be busy."""
 
-GRAVE = {"serious", "critical"}
 LISTED = 8
 LONG_RECORD = "GP1:{209C475A-4FAE-4E0F-9D1B-AC62A3D8EA17}-" + "X" * 40
-
-
-@dataclass
-class Opened:
-    """A page in a browser, what it asked for and what it complained about."""
-
-    page: Page
-    asked_for: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,19 +56,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with reading(tables, "case_conference", case_conferences=room, neighbourhoods={"North": ("A81001",)}) as given:
         made = list_conferences(given, tmp_path_factory.mktemp("conferences"))
     return {page.stem: page for page in made.pages}
-
-
-def opened(browser: Browser, file: Path, size: tuple[int, int] = LAPTOP, theme: Any = "light") -> Opened:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=theme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_MILLISECONDS)
-    seen = Opened(page)
-    page.on("request", lambda request: seen.asked_for.append(request.url))
-    page.on("websocket", lambda socket: seen.asked_for.append(socket.url))
-    page.on("console", lambda message: seen.said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: seen.said.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_selector("html[data-charts='drawn']")
-    return seen
 
 
 @pytest.fixture(scope="module")

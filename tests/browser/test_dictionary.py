@@ -4,61 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from registry_pipeline import dictionary
 from registry_pipeline.tables import PUBLISHED
 
-from . import chromium
+from .opening import GRAVE, LAPTOP, PHONE, Opened, opened
 
 pytestmark = pytest.mark.browser
 
-LAPTOP, PHONE = (1366, 768), (390, 844)
-PATIENCE_MILLISECONDS = 60_000
-"""A test machine may be busy."""
-GRAVE = {"serious", "critical"}
 TABLES = sum(len(tables) for tables in PUBLISHED.values())
-
-
-@dataclass
-class Opened:
-    """The dictionary in a browser, what it asked for and what it complained about."""
-
-    page: Page
-    asked_for: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return dictionary.write(tmp_path_factory.mktemp("dictionary")).page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.QUIET))
-        yield browser
-        browser.close()
-
-
-def opened(browser: Browser, file: Path, size: tuple[int, int], theme: Any) -> Opened:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=theme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_MILLISECONDS)
-    seen = Opened(page)
-    page.on("request", lambda request: seen.asked_for.append(request.url))
-    page.on("console", lambda message: seen.said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: seen.said.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_selector("html[data-charts='drawn']")
-    return seen
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from registry_pipeline.pages import page as report_page
 from registry_pipeline.pages import shell
@@ -18,37 +17,12 @@ from registry_pipeline.pages.content import Report
 from tests.reports import made_up_report
 from tests.reports.test_page import HOSTILE, with_text_everywhere
 
-from . import chromium
+from .opening import CLOSE_DETAILS, GRAVE, OPEN_DETAILS, PHONE, Opened, opened
 
 pytestmark = pytest.mark.browser
 
-LAPTOP, PHONE = (1366, 768), (390, 844)
 PAPER_PIXELS = 703
 """Width of what is printed on A4 within the report's margins, at 96 pixels an inch."""
-
-PATIENCE_MILLISECONDS = 60_000
-"""A test machine may be busy."""
-OPEN_DETAILS = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
-CLOSE_DETAILS = OPEN_DETAILS.replace("true", "false")
-GRAVE = {"serious", "critical"}
-
-
-@dataclass
-class Opened:
-    """A report in a browser, what it asked for and what it complained about."""
-
-    page: Page
-    asked_for: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +33,6 @@ def report() -> Report:
 @pytest.fixture(scope="module")
 def file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report_page.write_report(report, tmp_path_factory.mktemp("report"))[0]
-
-
-def opened(browser: Browser, file: Path, size: tuple[int, int] = LAPTOP, theme: Any = "light") -> Opened:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
-    page.set_default_timeout(PATIENCE_MILLISECONDS)
-    seen = Opened(page)
-    page.on("request", lambda request: seen.asked_for.append(request.url))
-    page.on("websocket", lambda socket: seen.asked_for.append(socket.url))
-    page.on("console", lambda message: seen.said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: seen.said.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_selector("html[data-charts='drawn']")
-    return seen
 
 
 @pytest.fixture(scope="module")
