@@ -30,6 +30,10 @@ TAILS = (0.001, 0.025, 0.975, 0.999)
 """Cumulative probabilities of the four limits."""
 
 
+ABOVE, BELOW = ("above_95", "above_99_8"), ("below_95", "below_99_8")
+"""Sides, by how far."""
+
+
 def limits(measure: Measure, centre: float, denominator: float) -> tuple[float, float, float, float] | None:
     """The limits of one unit: low at 99.8%, low at 95%, high at 95%, high at 99.8%, in the measure's unit.
 

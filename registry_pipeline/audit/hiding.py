@@ -69,6 +69,14 @@ def rounded(counts: Floats) -> Floats:
     return np.asarray(np.floor((counts + ROUNDED_TO // 2) / ROUNDED_TO) * ROUNDED_TO)
 
 
+def could_be(shown: Floats) -> tuple[Floats, Floats]:
+    """The smallest and the largest count that is shown as each of these: what is shown is nothing, or 8 and more."""
+    import numpy as np
+
+    slack = ROUNDED_TO // 2
+    return np.where(shown > 0, np.maximum(shown - slack, SMALLEST_SHOWN), 0.0), np.where(shown > 0, shown + slack, 0.0)
+
+
 def hidden_cells(
     counts: Floats, lines: Sequence[Lines], *, also: Flags | None = None, is_rounded: Flags | None = None
 ) -> Flags:

@@ -4,10 +4,11 @@ What belongs here: the columns of `audit_measure`. What does not: counting (`cel
 (`intervals`, `hiding`, `funnel`, `xmr`).
 
 What is shown of shares and rates is made of counts to the nearest 5, their intervals too, so that nothing gives the
-exact count away. Means and standardised rates are shown as they are where 8 or more stand behind them, as the rule of
-small
-numbers has it for averages. Charts and funnels are made of shown values only; a series with a hidden month has no
-limits: those that are hidden are its low ones, and limits of the rest would lie too high.
+exact count away. Their intervals reach over every count that would be rounded to the same, and a funnel judges each
+unit by the one of them that speaks most for it: rounding puts nobody beyond a limit. Means and standardised rates are
+shown as they are where 8 or more stand behind them, as the rule of small numbers has it for averages. Charts and
+funnels are made of shown values only; a series with a hidden month has no limits: those that are hidden are its low
+ones, and limits of the rest would lie too high.
 """
 
 from __future__ import annotations
@@ -268,11 +269,12 @@ def _interval(
     import numpy as np
 
     if measure.kind == "share":
-        return intervals.wilson(top, bottom, z)
+        least, most = _might_be(measure, top, bottom)
+        return intervals.wilson(*least, z)[0], intervals.wilson(*most, z)[1]
     if measure.kind == "rate":
-        low, high = intervals.byar(top, z)
+        least, most = _might_be(measure, top, bottom)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return low / bottom, high / bottom
+            return intervals.byar(least[0], z)[0] / least[1], intervals.byar(most[0], z)[1] / most[1]
     if measure.kind == "standardised":
         # Byar's limits of the rounded count: their two distances from the rate would give the exact one away.
         low, high = intervals.dobson(rows.ratio[told], rows.variance[told], top, z)
@@ -283,6 +285,20 @@ def _interval(
     return intervals.ratio(
         rows.n[told], rows.d[told], rows.n2[told], rows.d2[told], rows.nd[told], rows.at_risk[told], z
     )
+
+
+def _might_be(measure: Measure, top: Floats, bottom: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """The counts of the lowest and of the highest share or rate that is shown as this one: numerator, denominator."""
+    import numpy as np
+
+    if not measure.counts_people:
+        return (top, bottom), (top, bottom)
+    fewest, most = hiding.could_be(top)
+    if measure.kind == "rate":  # of person-years, in which a few people more or less are lost
+        return (fewest, bottom), (most, bottom)
+    smallest, largest = hiding.could_be(bottom)
+    most = np.minimum(most, largest)
+    return (fewest, largest), (most, np.maximum(smallest, most))
 
 
 def _give_range(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str, Floats]) -> None:
@@ -325,11 +341,22 @@ def _compare(
     centre = np.array([centre_of[int(rows.start[i])] for i in units]) / measure.per
     top, bottom = columns["numerator"][units], columns["denominator"][units]
     if measure.kind in ("share", "rate"):
-        words["funnel"][units] = funnel.sides(measure.kind, columns["value"][units] / measure.per, centre, bottom)
+        words["funnel"][units] = _place(measure, units, columns, centre)
         return
     inner, outer = (_interval(measure, rows, units, top, bottom, z) for z in (intervals.Z_95, intervals.Z_99_8))
     known = ~np.isnan(inner[0])
     words["funnel"][units[known]] = funnel.sides_by_interval(centre, inner, outer)[known]
+
+
+def _place(measure: Measure, units: Ints, columns: Mapping[str, Floats], centre: Floats) -> NDArray[np.object_]:
+    """Where shares or rates lie in their funnel, whatever the counts are that were rounded to those shown."""
+    import numpy as np
+
+    (fewest, largest), (most, smallest) = _might_be(measure, columns["numerator"][units], columns["denominator"][units])
+    high = funnel.sides(measure.kind, fewest / largest, centre, largest)
+    low = funnel.sides(measure.kind, most / smallest, centre, smallest)
+    is_high, is_low = np.isin(high, funnel.ABOVE), np.isin(low, funnel.BELOW)
+    return np.where(is_high, high, np.where(is_low, low, "within"))
 
 
 def _chart(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry_pipeline.audit import LIMITATIONS, cells, check, hiding, measure, table
+from registry_pipeline.audit import LIMITATIONS, cells, check, funnel, hiding, measure, table
 from registry_pipeline.audit.measures import BY_NAME
 from registry_pipeline.errors import BadInput
 from registry_pipeline.govern import disclosure
@@ -213,6 +213,23 @@ def test_what_is_shown_is_made_of_rounded_counts(made: dict[str, Any]) -> None:
         assert abs(row["numerator"] - exact[key(row)]["n"]) <= 2.5
         assert row["value"] == pytest.approx(row["numerator"] / row["denominator"])
         assert row["interval_low"] <= row["value"] <= row["interval_high"]
+
+
+@law
+@given(st.integers(8, 400), st.integers(0, 400), st.floats(0.02, 0.98))
+def test_rounding_puts_nobody_beyond_a_limit_and_no_interval_beside_the_share(
+    done: int, missed: int, centre: float
+) -> None:
+    """27 of 29 are shown as 25 of 30: less than where everybody is at 99%, by rounding alone."""
+    share, of = BY_NAME["diabetes_hba1c"], done + missed
+    top, bottom = (hiding.rounded(np.array([float(count)])) for count in (done, of))
+    (fewest, largest), (most, smallest) = table._might_be(share, top, bottom)
+    assert fewest <= done <= most
+    assert fewest / largest <= done / of <= most / smallest <= 1
+    units, told = np.array([0]), {"numerator": top, "denominator": bottom}
+    exact = funnel.sides("share", np.array([done / of]), np.array([centre]), np.array([float(of)]))[0]
+    shown = table._place(share, units, told, np.array([centre]))[0]
+    assert shown in ("within", exact, exact.replace("99_8", "95"))
 
 
 def test_standardised_rates_lie_in_their_intervals(made: dict[str, Any]) -> None:
