@@ -322,24 +322,6 @@ def seen(configuration: Configuration) -> list[tuple[str, str, str]]:
     return rows
 
 
-def prune(home: Home) -> list[str]:
-    """Remove what was made of snapshots that are no longer kept; never what readers see.
-
-    Returns:
-        The folders removed, as `<table>/<id>`.
-    """
-    removed = []
-    for table in sorted((home.root / "consumers").glob("*/")):
-        current = (table / "current").resolve()
-        for folder in sorted(table.iterdir()):
-            if folder.is_symlink() or folder.name.startswith(".") or folder == current:
-                continue
-            if folder.name.endswith(FORMER) or not home.snapshot(folder.name).is_dir():
-                remove_folder(folder)
-                removed.append(f"{table.name}/{folder.name}")
-    return removed
-
-
 def besides(configuration: Configuration, purpose: Purpose) -> Besides | None:
     """What consumers make within a purpose's pseudonymised output, and what that rests on besides the snapshot."""
     from registry_pipeline.registry.purposes import Besides
@@ -362,8 +344,10 @@ def check_configuration(configuration: Configuration) -> None:
     """
     from registry_pipeline import audit, codes
     from registry_pipeline.care import protocols
+    from registry_pipeline.risk import scores
 
     codes.check(configuration)
+    scores.check(configuration)
     protocols.check(configuration)
     audit.check(configuration)
 

@@ -24,6 +24,7 @@ from registry_pipeline.storage import (
     Home,
     file_digest,
     lock,
+    prune_made_of_snapshots,
     published_snapshots,
     read_json,
     snapshot_night,
@@ -147,11 +148,8 @@ def publish(configuration: Configuration, snapshot_id: str) -> bool:
         outputs={"manifest.json": file_digest(snapshot.folder / "manifest.json")},
     )
     registry.prune_snapshots(home)
-    consume.prune(home)
-    if configuration.deployment.outputs:
-        from registry_pipeline.registry import purposes
-
-        purposes.prune_outputs(home)
+    for kind in ("outputs", "consumers"):
+        prune_made_of_snapshots(home, kind)
     return is_current
 
 

@@ -426,6 +426,28 @@ def step_aside(folder: Path, link: Path) -> None:
     remove_folder(folder)
 
 
+def prune_made_of_snapshots(home: Home, kind: str) -> list[str]:
+    """Remove what was made of snapshots that are no longer kept; never what readers see.
+
+    Args:
+        home: the data folder.
+        kind: `outputs` or `consumers`.
+
+    Returns:
+        The folders removed, as `<purpose or table>/<id>`.
+    """
+    removed = []
+    for whose in sorted((home.root / kind).glob("*/")):
+        current = (whose / "current").resolve()
+        for folder in sorted(whose.iterdir()):
+            if folder.is_symlink() or folder.name.startswith(".") or folder == current:
+                continue
+            if folder.name.endswith(FORMER) or not home.snapshot(folder.name).is_dir():
+                remove_folder(folder)
+                removed.append(f"{whose.name}/{folder.name}")
+    return removed
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder, renamed first: a kill must not leave half of one under its name."""
     leaving = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.unfinished")

@@ -253,24 +253,6 @@ def release(configuration: Configuration, purpose: Purpose, snapshot_id: str) ->
     return True
 
 
-def prune_outputs(home: Home) -> list[str]:
-    """Remove outputs of snapshots that are no longer kept; never one that a purpose's readers see.
-
-    Returns:
-        The folders removed, as `<purpose>/<id>`.
-    """
-    removed = []
-    for link_folder in sorted((home.root / "outputs").glob("*/")):
-        current = (link_folder / "current").resolve()
-        for folder in sorted(link_folder.iterdir()):
-            if folder.is_symlink() or folder.name.startswith(".") or folder == current:
-                continue
-            if folder.name.endswith(FORMER) or not home.snapshot(folder.name).is_dir():
-                remove_folder(folder)
-                removed.append(f"{link_folder.name}/{folder.name}")
-    return removed
-
-
 def snapshot_of(folder: Path) -> str:
     """The snapshot that an output's folder is of."""
     return folder.name.removesuffix(FORMER)

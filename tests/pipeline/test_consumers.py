@@ -18,7 +18,7 @@ from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal
 from registry_pipeline.night import make_consumers, report_night, run_night
 from registry_pipeline.registry import purposes
-from registry_pipeline.storage import read_json, write_table
+from registry_pipeline.storage import prune_made_of_snapshots, read_json, write_table
 from registry_pipeline.tables import CONSUMER_TABLES
 
 from .conftest import FIRST, SECOND, System, described
@@ -187,7 +187,7 @@ def test_what_was_made_goes_with_its_snapshot(first_night, by_name):
     run_night(configuration, SECOND)
     shutil.rmtree(first_night.home.snapshot(SNAPSHOT))
 
-    assert consume.prune(first_night.home) == [f"{GAPS}/{SNAPSHOT}"]
+    assert prune_made_of_snapshots(first_night.home, "consumers") == [f"{GAPS}/{SNAPSHOT}"]
     assert first_night.home.consumer_current(GAPS).resolve().name == f"{SECOND}.1"
 
 

@@ -16,7 +16,7 @@ from registry_pipeline.config import Agreement, Deployment, KeySource, PostcodeL
 from registry_pipeline.errors import BadInput, RunFailed
 from registry_pipeline.govern import journal, pseudonyms
 from registry_pipeline.registry import exports, purposes
-from registry_pipeline.storage import Home, load_sql, swap_symlink
+from registry_pipeline.storage import Home, load_sql, prune_made_of_snapshots, swap_symlink
 from registry_pipeline.tables import OUTPUT_TABLES, REGISTRY_TABLES
 from tests.registry.conftest import CareSystem
 
@@ -458,11 +458,11 @@ def test_outputs_leave_with_their_snapshots_but_for_the_one_that_is_seen(deploye
     for purpose in (RISK, AUDIT):
         purposes.make_output(told, purpose, SNAPSHOT)
     purposes.release(told, AUDIT, SNAPSHOT)
-    assert purposes.prune_outputs(deployed.home) == []
+    assert prune_made_of_snapshots(deployed.home, "outputs") == []
     deployed.home.snapshot(SNAPSHOT).rename(deployed.home.root / "gone")
-    assert purposes.prune_outputs(deployed.home) == [f"{RISK}/{SNAPSHOT}"]
+    assert prune_made_of_snapshots(deployed.home, "outputs") == [f"{RISK}/{SNAPSHOT}"]
     assert (deployed.home.output_current(AUDIT) / "patient.parquet").is_file()
-    assert purposes.prune_outputs(Home(deployed.home.root / "none")) == []
+    assert prune_made_of_snapshots(Home(deployed.home.root / "none"), "outputs") == []
 
 
 @pytest.mark.parametrize(
