@@ -879,12 +879,12 @@ care_plan_start          DATE      When its care plan in force was made
 care_plan_updated        DATE      When that was last updated
 care_plan_age_days       INTEGER   Days from its last update (or its making) to the night
 care_plan_review_is_late BOOLEAN   The date of its next review has passed
-coordinator_key          VARCHAR   Named care coordinator, provider:coordinator_id
+coordinator_key          VARCHAR   Care coordinator whom the newest of its plans in force names that names any, provider:coordinator_id
 carer_relationship       VARCHAR   Unpaid carer whom it knows of: relationship to the person
 carer_record_id          VARCHAR   Person record of that carer, where known
 carer_assessed           DATE      Last carer's assessment that it knows of
-care_plans_in_force      INTEGER!  Care plans in force of the person, over all organisations
-coordinators             INTEGER!  Different care coordinators named in them, over all organisations
+care_plans_in_force      INTEGER!  Organisations that hold a care plan in force of the person
+coordinators             INTEGER!  Different care coordinators named in any care plan in force of the person
 conflicts                VARCHAR[]! What does not agree between organisations, by name: several_care_plans, several_coordinators
 """),
         _table("case_conference_list", "person to discuss in a neighbourhood's case conference", "patient_id", """

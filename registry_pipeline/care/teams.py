@@ -5,8 +5,9 @@ does not: who is to be discussed (`conferences`), what is due (`gaps`), and what
 
 An organisation is involved with a living person if within the 12 months before the night it saw, treated or served
 them, or recorded something of them; if it is their registered practice; or if it holds a care plan, gives a service or
-knows an unpaid carer in force. Of several plans of one organisation the newest updated one stands for it; several plans
-of different organisations, or several coordinators, are shown on each row as a conflict, never settled here.
+knows an unpaid carer in force. Of several plans of one organisation the newest updated one stands for it; plans of
+several organisations, or several coordinators in any plans in force, are shown on each row as a conflict, never settled
+here.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ RULES = {
     "involved": "12 months before the night; registered practice; care plan, service or carer in force",
     "contact": "attended contacts (ATTENDED OR DID NOT ATTEND 5 or 6, or not told), stays, attendances and services",
     "care_plan": "started by the night and not ended by it; of one organisation's the newest updated",
+    "coordinator": "of one organisation's the one in the newest updated plan that names any; all are counted",
     "carer": "caring begun by the night and not ended by it; of one organisation's the newest begun",
     "registered_practice": "never told of sensitive people, whose practice the registry withholds",
 }

@@ -150,7 +150,7 @@ phrased AS (
             'gives ' || array_to_string(services, ', '),
             CASE WHEN knows_carer THEN
                 'knows an unpaid carer' || coalesce(' (' || relationship || ')', '')
-                || coalesce(', assessed on ' || conference_day(carer_assessed), ', not assessed')
+                || coalesce(', assessed on ' || conference_day(carer_assessed), ', no assessment recorded there')
             END
         ], '; ') AS did,
         array_to_string(conditions, ', ') AS conditions
@@ -201,6 +201,7 @@ planned AS (
         min(care_plan_age_days) AS age_days,
         string_agg(provider, ', ' ORDER BY provider) FILTER (list_contains(roles, 'holds_care_plan')) AS holders,
         string_agg(coordinator_key, ', ' ORDER BY coordinator_key) AS coordinator_keys,
+        count(coordinator_key) AS organisations_coordinating,
         count(*) FILTER (care_plan_review_is_late) AS late_reviews
     FROM conference_involved
     GROUP BY patient_id
@@ -241,7 +242,7 @@ SELECT
         ) || coalesce(told.lines, []),
         'Care plan: ' || CASE
             WHEN coalesce(plans, 0) = 0 THEN 'None in force.'
-            ELSE if(plans = 1, 'One in force (', plans || ' in force, which do not agree (') || holders || ')'
+            ELSE if(plans = 1, 'One in force (', plans || ' in force, made apart (') || holders || ')'
                 || coalesce(CASE
                     WHEN age_days = 0 THEN ', updated today'
                     ELSE ', last updated ' || conference_while(age_days) || ' ago'
@@ -250,7 +251,8 @@ SELECT
                 || CASE coordinators
                     WHEN 0 THEN 'no coordinator is named.'
                     WHEN 1 THEN 'coordinator ' || coordinator_keys || '.'
-                    ELSE coordinators || ' coordinators are named: ' || coordinator_keys || '.'
+                    ELSE coordinators || ' coordinators are named: ' || coordinator_keys
+                        || if(coordinators > organisations_coordinating, ', and another of the same', '') || '.'
                 END
         END
     ) AS summary,

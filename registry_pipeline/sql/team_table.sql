@@ -65,24 +65,35 @@ did AS (
     UNION ALL
     SELECT patient_id, provider, setting, NULL, day, 0, 1 FROM observed
 ),
-plan AS (
+plan_in_force AS (
     SELECT
-        patient_id, provider, setting, plan_type, start_date,
-        CASE WHEN updated_date <= $night::DATE THEN updated_date END AS updated_date,
-        review_date < $night::DATE AS review_is_late,
+        patient_id, provider, setting, plan_type, start_date, updated_date, review_date < $night::DATE AS review_is_late,
         provider || ':' || coordinator_id AS coordinator_key,
-        $night::DATE - coalesce(CASE WHEN updated_date <= $night::DATE THEN updated_date END, start_date) AS age_days
-    FROM patient_care_plan
+        $night::DATE - coalesce(updated_date, start_date) AS age_days,
+        row_number() OVER (
+            PARTITION BY patient_id, provider
+            ORDER BY coalesce(updated_date, start_date) DESC NULLS LAST, start_date DESC NULLS LAST, event_key
+        ) AS place
+    FROM (
+        SELECT * REPLACE (CASE WHEN updated_date <= $night::DATE THEN updated_date END AS updated_date)
+        FROM patient_care_plan
+    )
     WHERE
         patient_id IN (SELECT patient_id FROM team_person)
         AND coalesce(start_date, $night::DATE) <= $night::DATE AND (end_date IS NULL OR end_date > $night::DATE)
-    QUALIFY row_number() OVER (
-        PARTITION BY patient_id, provider
-        ORDER BY
-            coalesce(CASE WHEN updated_date <= $night::DATE THEN updated_date END, start_date) DESC NULLS LAST,
-            start_date DESC NULLS LAST,
-            event_key
-    ) = 1
+),
+-- Of an organisation's coordinators the one whom the newest of its plans names that names any.
+coordinator AS (
+    SELECT patient_id, provider, arg_min(coordinator_key, place) AS coordinator_key
+    FROM plan_in_force
+    WHERE coordinator_key IS NOT NULL
+    GROUP BY patient_id, provider
+),
+plan AS (
+    SELECT plan_in_force.* EXCLUDE (coordinator_key, place), coordinator.coordinator_key
+    FROM plan_in_force
+    LEFT JOIN coordinator USING (patient_id, provider)
+    WHERE place = 1
 ),
 known_record AS (
     SELECT record_id FROM patient_record
@@ -121,7 +132,9 @@ done AS (
     GROUP BY patient_id, provider
 ),
 plans AS (
-    SELECT patient_id, count(*) AS in_force, count(DISTINCT coordinator_key) AS coordinators FROM plan GROUP BY patient_id
+    SELECT patient_id, count(DISTINCT provider) AS in_force, count(DISTINCT coordinator_key) AS coordinators
+    FROM plan_in_force
+    GROUP BY patient_id
 ),
 told AS (
     SELECT

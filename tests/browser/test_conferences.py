@@ -99,7 +99,7 @@ def test_a_person_fits_one_screen(where: str, request: pytest.FixtureRequest) ->
     assert max(heights) <= height
     first = page.locator("article").first
     expect(page.locator("article").nth(1)).to_contain_text(LONG_RECORD)
-    for told in ("43%", "from 31%", "82 years, female", "Foot examination", "2 in force, which do not agree"):
+    for told in ("43%", "from 31%", "82 years, female", "Foot examination", "2 in force, made apart"):
         expect(first).to_contain_text(told)
 
 

@@ -449,7 +449,7 @@ def test_plans_that_do_not_agree_are_told_and_no_coordinator_is_chosen(tmp_path)
     row = listed(tmp_path, {**FULL, "patient_care_plan": plans})[1][0]
 
     assert row["summary"][-1] == (
-        "Care plan: 2 in force, which do not agree (GP1, RY1), last updated 9 days ago; 2 coordinators are named:"
+        "Care plan: 2 in force, made apart (GP1, RY1), last updated 9 days ago; 2 coordinators are named:"
         " GP1:C8, RY1:C7."
     )
     assert (row["coordinator_key"], row["care_plan_age_days"]) == (None, 9)

@@ -221,8 +221,8 @@ def test_the_newest_updated_plan_of_an_organisation_stands_for_it(tmp_path):
         days_ago(20),
     )
     assert (row["care_plan_age_days"], row["care_plan_review_is_late"]) == (20, True)
-    assert (row["coordinator_key"], row["care_plans_in_force"], row["coordinators"]) == ("RY1:C2", 1, 1)
-    assert row["conflicts"] == []
+    assert (row["coordinator_key"], row["care_plans_in_force"], row["coordinators"]) == ("RY1:C2", 1, 3)
+    assert row["conflicts"] == ["several_coordinators"]
     assert told.about["counts"]["several_care_plans"] == 0
 
 
@@ -247,6 +247,12 @@ CONFLICTS = {
         [plan("RY1", 9, coordinator_id="C1"), plan("GP1", 9, coordinator_id="C1")],
         2, 2, ["several_care_plans", "several_coordinators"],
     ),
+    "two plans of one organisation, the newer one without a coordinator": (
+        [plan("RY1", 9), plan("RY1", 90, coordinator_id="C1")], 1, 1, [],
+    ),
+    "two coordinators of one organisation": (
+        [plan("RY1", 9, coordinator_id="C2"), plan("RY1", 90, coordinator_id="C1")], 1, 2, ["several_coordinators"],
+    ),
     "an ended plan is no conflict": (
         [plan("RY1", 9, coordinator_id="C1"), plan("GP1", 9, coordinator_id="C2", end_date=days_ago(1))], 1, 1, [],
     ),
@@ -260,6 +266,9 @@ def test_conflicts_stand_on_every_row_and_are_counted(case, tmp_path):
     told, rows = made(tmp_path, {"patient_care_plan": plans, "patient_activity": [contact("RX1", 3)]})
 
     assert {row["provider"] for row in rows} >= {"RX1", "RY1"}
+    assert {row["coordinator_key"] for row in rows if row["provider"] == "RY1"} == {
+        "RY1:C2" if case == "two coordinators of one organisation" else "RY1:C1"
+    }
     for row in rows:
         assert (row["care_plans_in_force"], row["coordinators"]) == (in_force, coordinators)
         assert row["conflicts"] == conflicts
