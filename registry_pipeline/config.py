@@ -609,6 +609,8 @@ def _explain(file: Path, content: Any, model: type[BaseModel], problem: Validati
         return f"{file}, line {line}: there is no key {error['loc'][-1]!r}{_nearest(str(error['loc'][-1]), allowed)}."
     if error["type"] == "missing":
         return f"{file}, line {line}: the key {str(error['loc'][-1])!r} is missing under {where}."
+    if error["type"] == "too_short":
+        return f"{file}, line {line}: {where}: nothing stands there: give at least {error['ctx']['min_length']}."
     message = re.sub(r"^Value error, ", "", error["msg"])
     return f"{file}, line {line}: {where}: {message[0].lower()}{message[1:]}."
 

@@ -496,6 +496,8 @@ class _Reader:
             self.broken[file.name] = str(problem)
         except OSError as problem:
             self.broken[file.name] = f"{file} cannot be read ({problem.strerror}): mend it or take it away."
+        except RecursionError:
+            self.broken[file.name] = f"{file} is nested too deeply to be read: say who is in more simply."
         else:
             self.read[protocol.name] = (file, protocol)
 

@@ -92,6 +92,7 @@ WRONG = {
     "unknown key of a contact": ('{mechanism: "01"}', '{mechanisms: "01"}', 30, "no key 'mechanisms'; did you mean 'mechanism'"),
     "unknown key of who": ("- condition: diabetes", "- conditions: diabetes", 10, "no key 'conditions'; did you mean 'condition'"),
     "unknown setting": ("done_by: [gp, acute]", "done_by: [gp, hospital]", 18, "'gp', 'acute'"),
+    "no setting at all": ("done_by: [gp, acute]", "done_by: []", 18, "nothing stands there: give at least 1"),
     "unknown setting of a discharge": ("discharge: mental_health", "discharge: prison", 26, "'mental_health'"),
     "unknown level": ("- age: {from: 12}", "- risk_level: [higher]", 11, "'very_high'"),
     "a step twice": ("name: follow_up", "name: hba1c", 22, "the step 'hba1c' stands there twice"),
@@ -159,10 +160,13 @@ def test_one_broken_protocol_takes_no_other_down(tmp_path):
 def test_what_cannot_be_read_takes_no_other_down(tmp_path):
     written = write(tmp_path, a=SOUND, b=SOUND.replace("who:\n  all:\n", "who: &within\n  all:\n    - *within\n"))
     (tmp_path / "protocols" / "c.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    deep = SOUND.replace("who:\n", f"who: {'{any: [' * 300}{{carer: true}}{']}' * 300}\nnot:\n")
+    (tmp_path / "protocols" / "d.yaml").write_text(deep)
     read = protocols.read(written)
     assert [protocol.name for protocol in read.sound] == ["diabetes"]
     assert "b.yaml, line 8: " in read.broken["b.yaml"]
     assert "c.yaml cannot be read (No such file or directory)" in read.broken["c.yaml"]
+    assert "d.yaml is nested too deeply" in read.broken["d.yaml"]
 
 
 def test_a_broken_code_list_is_named_with_its_own_line(tmp_path):
