@@ -34,7 +34,7 @@ from registry_pipeline.storage import load_sql
 if TYPE_CHECKING:
     import duckdb
 
-FEATURE_CODE_VERSION: Final = 1
+FEATURE_CODE_VERSION: Final = 2
 """Raised whenever the meaning of a feature changes (its SQL or its form): coefficients of another meaning must not be
 used."""
 
@@ -63,6 +63,13 @@ _REGISTRY_VIEWS: Mapping[str, str] = {
     "risk_source_plan": "patient_care_plan",
     "risk_source_carer": "patient_carer",
 }
+
+_WITHOUT_DAYS: Final = ("patient_record", "postcode_area")
+"""Tables that features may read as they are: nothing in them has a day."""
+
+_SAME: Final = 1e-6
+"""Features are 32-bit numbers, the same up to their last bits whatever order they were added in. More would be enough
+to hide a flag in the last digits of a large number."""
 
 Form = Literal["count", "flag", "number", "age"]
 """How a feature enters the model: counts as log(1 + count), flags and numbers as they are, age as straight lines
@@ -169,7 +176,7 @@ USE_FEATURES: tuple[Feature, ...] = (
     *_used("emergency_admissions", "emergency admission", 30, 90, "long"),
     *_used("emergency_bed_days", "day in hospital after emergency admissions", 90, "long", unit="days"),
     *_used("emergency_attendances", "attendance at an emergency department", 30, 90, "long"),
-    *_used("planned_admissions", "admission that was no emergency", "long"),
+    *_used("planned_admissions", "admission not recorded as an emergency", "long"),
     _state("in_hospital", "in hospital at present", "activity"),
     *_used("outpatient_contacts", "outpatient appointment", 90, "long"),
     *_used("gp_contacts", "contact with the general practice", 30, 90, "long"),
@@ -189,13 +196,13 @@ STATE_FEATURES: tuple[Feature, ...] = (
         "share of 36 deficits", "condition", None, "electronic_frailty_index", may_be_missing=True,
     ),
     Feature(
-        "hospital_frailty_points", "hospital_frailty_points", "hospital frailty diagnoses", "count",
+        "hospital_frailty_points", "hospital_frailty_points", "hospital diagnoses that go with frailty", "count",
         "points of the Hospital Frailty Risk Score's codes, at any age", "condition", "long",
         "coalesce(hospital_frailty_points, 0)",
     ),
     _state("frailty", "frailty", "condition"),
     _state("palliative_care", "palliative or end of life care", "condition"),
-    _state("home_care_services", "social care service at home", "care", "count", "services in force"),
+    _state("home_care_services", "social care service in the community", "care", "count", "services in force"),
     _state("residential_care", "residential or nursing care", "care"),
     _state("care_plan", "care plan", "care"),
     _state("has_carer", "unpaid carer", "care"),
@@ -247,6 +254,7 @@ def name_inputs(reading: Reading, lists: Sequence[str] = LISTS) -> dict[str, cod
     connection = reading.connection
     codes.name_coded_events(connection)
     loaded = codes.name_meanings(connection, reading.configuration, lists)
+    connection.execute(load_sql("risk_score_macros"))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE risk_coded AS {load_sql('risk_coded')}", {"lists": list(lists)})
     name_areas(connection, reading.configuration)
     _read_registry(connection)
@@ -310,8 +318,9 @@ def refuse_later_rows(
         People compared.
 
     Raises:
-        RunFailed: a feature comes out otherwise; names it.
+        RunFailed: a feature comes out otherwise, or reads what later rows cannot be left out of; names it.
     """
+    _refuse_other_tables(connection, features)
     step = max(1, -(-_count(connection, table) // COMPARED_PEOPLE))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE risk_compared AS"  # noqa: S608  # a name of this module
@@ -329,7 +338,7 @@ def refuse_later_rows(
         _read_registry(connection)
     differs = ", ".join(
         f'count(*) FILTER (a."{name}" IS NULL <> (b."{name}" IS NULL)'
-        f' OR abs(a."{name}" - b."{name}") > 1e-4 * (1 + abs(a."{name}")))'
+        f' OR abs(a."{name}" - b."{name}") > {_SAME} * (1 + abs(a."{name}")))'
         for name in features.names
     )
     # Somebody whom the registry without later rows does not know on that day has no second row: every feature differs.
@@ -347,6 +356,44 @@ def refuse_later_rows(
                 f" {people:,} of {compared:,} people; mend its SQL (risk/features.py), then fit again."
             )
     return compared
+
+
+def _refuse_other_tables(connection: duckdb.DuckDBPyConnection, features: FeatureSet) -> None:
+    """Stop where features read anything but the views that later rows are left out of."""
+    expressions = ", ".join(f"({feature.sql})" for feature in features.features)
+    for source, sql in {**features.sources, "": f"SELECT {expressions}"}.items():
+        others = sorted(_reads(connection, sql) - {*_REGISTRY_VIEWS, *_WITHOUT_DAYS})
+        if others:
+            what = f"The features of the source {source}" if source else "An expression of the features"
+            raise RunFailed(
+                f"{what} may look into the future: {others[0]} is read, of which later rows cannot be left out; read"
+                f" {', '.join(_REGISTRY_VIEWS)} instead (risk/features.py), then fit again."
+            )
+
+
+def _reads(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    """What a query names as its sources: tables, views and functions, but for its own common table expressions."""
+    tree = json.loads(connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0])
+    if tree["error"]:
+        raise RunFailed(f"The SQL of a feature cannot be read ({tree['error_message']}); mend it (risk/features.py).")
+    held = connection.sql(
+        "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views()"
+    ).fetchall()
+    read, own = set[str](), set[str]()
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "BASE_TABLE":
+                read.add(node["table_name"])
+            elif node.get("type") == "TABLE_FUNCTION":
+                read.add(node["function"]["function_name"])
+            own |= {each["key"] for each in node["cte_map"]["map"]} if "cte_map" in node else set()
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
+    # One that has the name of a table may read that table.
+    return read - (own - {name for (name,) in held})
 
 
 def inputs(connection: duckdb.DuckDBPyConnection) -> list[str]:

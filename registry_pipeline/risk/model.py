@@ -11,6 +11,7 @@ neither is ever overwritten.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -197,8 +198,8 @@ def next_version(home: Home) -> str:
 
 
 def content(model: RiskModel) -> dict[str, Any]:
-    """What a model's file holds."""
-    return {
+    """What a model's file holds, with a digest of it: a number that was changed by hand would change who is chosen."""
+    held = {
         "version": model.version,
         "predicts": "an emergency admission within 12 months",
         "form": "logistic regression: odds = intercept + sum of coefficient * (value - mean) / deviation, where a value"
@@ -211,13 +212,24 @@ def content(model: RiskModel) -> dict[str, Any]:
         "calibration": model.calibration.as_json(),
         "columns": [vars(column) for column in model.columns],
     }
+    return {**held, "content_digest": _content_digest(held)}
+
+
+def _content_digest(held: Mapping[str, Any]) -> str:
+    text = json.dumps({key: value for key, value in held.items() if key != "content_digest"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_NUMBERS: Final = ("features", "columns", "intercept", "calibration", "longest_window_days", "content_digest")
+"""Keys of a model's file that are attributes of a model, or of the file; the rest is `told`."""
 
 
 def load(file: Path) -> RiskModel:
     """Read a model.
 
     Raises:
-        BadInput: it is no such file, or was made by another version of this code.
+        BadInput: it is no such file, was made by another version of this code, was changed since, or has the name of
+            another model.
     """
     try:
         held = read_json(file)
@@ -238,14 +250,11 @@ def load(file: Path) -> RiskModel:
                 tuple((float(knot), float(change)) for knot, change in held["calibration"]["bends"]),
             ),
             file=file,
-            told={
-                key: value
-                for key, value in held.items()
-                if key not in ("features", "columns", "intercept", "calibration", "longest_window_days")
-            },
+            told={key: value for key, value in held.items() if key not in _NUMBERS},
         )
         fitted_for, whole = int(held["feature_code_version"]), digest(model.features)
         said = str(held["features_digest"])
+        as_fitted = str(held["content_digest"]) == _content_digest(held)
     except FileNotFoundError as problem:
         raise BadInput(f"There is no model {file.stem} in {file.parent}: fit one (registry risk fit).") from problem
     except (ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
@@ -257,6 +266,10 @@ def load(file: Path) -> RiskModel:
         )
     if whole != said:
         raise BadInput(f"{file} does not hold the features that its digest says: restore it, or fit a new one.")
+    if not as_fitted:
+        raise BadInput(f"{file} is not as it was fitted, something in it was changed: restore it, or fit a new one.")
+    if model.version != file.stem:
+        raise BadInput(f"{file} holds the model {model.version}: give the file that name again, or fit a new one.")
     return model
 
 

@@ -42,13 +42,13 @@ def in_words(count: float, singular: str) -> str:
 
 
 def _plural(words: str) -> str:
-    """The plural of what is counted: the first noun of the words, before at, with, in, of, on, after or that."""
+    """The plural of what is counted: the first noun of the words, before at, with, in, of, on, after or not."""
     parts = words.split()
-    ends = (n for n, part in enumerate(parts) if part in ("at", "with", "in", "of", "on", "after", "that"))
+    ends = (n for n, part in enumerate(parts) if part in ("at", "with", "in", "of", "on", "after", "not"))
     noun = next(ends, len(parts)) - 1
     last = parts[noun]
     parts[noun] = f"{last[:-1]}ies" if last.endswith("y") and last[-2:-1] not in "aeo" else f"{last}s"
-    return " ".join(parts).replace(" that was ", " that were ")
+    return " ".join(parts)
 
 
 def period(days: int) -> str:
@@ -95,15 +95,19 @@ def _sex(_features: Sequence[Feature], values: Values, _longest: int) -> str | N
 
 def _deprivation(_features: Sequence[Feature], values: Values, _longest: int) -> str | None:
     # From 5 on (decile 5 and below), the more deprived half.
-    return f"home in a deprived area (decile {10 - round(values[0])} of 10)" if values[0] >= 5 else None
+    if not values[0] >= 5:
+        return None
+    return f"home in a deprived area (decile {10 - round(values[0])} of 10, 1 the most deprived)"
 
 
 def _frailty_index(_features: Sequence[Feature], values: Values, _longest: int) -> str | None:
-    return f"electronic frailty index {values[0]:.2f}" if values[0] > 0 else None
+    # Not that of the table: any setting's newest value, however old, and at any age.
+    return f"electronic frailty index recorded as {values[0]:.2f}" if values[0] > 0 else None
 
 
 def _frailty_points(_features: Sequence[Feature], values: Values, longest: int) -> str | None:
-    told = f"hospital diagnoses of frailty in {period(longest)} ({values[0]:.1f} points)"
+    # Most of them (a fall, an infection) are no diagnosis of frailty, and the points are not the score of the table.
+    told = f"hospital diagnoses that go with frailty in {period(longest)} ({values[0]:.1f} points)"
     return told if values[0] > 0 else None
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from registry_pipeline.codes import MATCHES_AS, CodeList, name_meanings
+from registry_pipeline.codes import MATCHES_AS, CodeList, load, name_meanings
+from registry_pipeline.config import Configuration
 from registry_pipeline.consumer import Reading
 from registry_pipeline.errors import BadInput
 from registry_pipeline.storage import load_sql
@@ -229,6 +230,15 @@ def _score_cambridge(connection: duckdb.DuckDBPyConnection, night: date, code_li
             "filtration": CAMBRIDGE_FILTRATION,
         },
     )
+
+
+def check(configuration: Configuration) -> None:
+    """Load the lists of the scores, and see that each has its score's shape.
+
+    Raises:
+        BadInput: one cannot be used; the sentence names file and line.
+    """
+    _check_lists({name: load(configuration, name) for name in LISTS})
 
 
 def _check_lists(lists: Mapping[str, CodeList]) -> None:

@@ -33,7 +33,7 @@ SELECT
     bool_or(known.list = 'palliative_care') AS palliative_care,
     bool_or(known.list IN ('frailty', 'severe_frailty')) AS frailty,
     arg_max(known.value, known.day)
-        FILTER (known.list = 'electronic_frailty_index' AND known.value BETWEEN 0 AND 1) AS electronic_frailty_index,
+        FILTER (known.list = 'electronic_frailty_index' AND known.value IS NOT NULL) AS electronic_frailty_index,
     any_value(frailty_points.points) AS hospital_frailty_points
 FROM known
 LEFT JOIN frailty_points USING (patient_id)

@@ -1,10 +1,11 @@
 -- A supplied electronic frailty index as a share of 36 deficits: an index from 0 to 1, or a whole number of deficits where
--- the unit says so; null for anything else.
+-- the unit says so; null for anything else. A bare 1 may be one deficit (fit) as well as all 36 (nobody lives with all).
 CREATE OR REPLACE TEMP MACRO frailty_index_of(value, unit) AS
     CASE
         WHEN regexp_matches(lower(unit), 'deficit|/ *36|of 36') THEN
             CASE WHEN value BETWEEN 0 AND 36 AND value = floor(value) THEN value / 36 END
-        WHEN value BETWEEN 0 AND 1 AND NOT coalesce(contains(unit, '%'), false) THEN value
+        WHEN value BETWEEN 0 AND 1 AND (value < 1 OR lower(unit) = 'ratio') AND NOT coalesce(contains(unit, '%'), false)
+            THEN value
     END;
 
 -- Clegg's categories. They part counts of deficits as 0 to 4, 5 to 8, 9 to 12 and 13 up; a supplied 0.36 is 13 of 36,

@@ -17,7 +17,10 @@ from registry_pipeline.risk.features import Feature
 from tests.risk.made_people import (
     COPD,
     DEMENTIA,
+    HYPERTENSION,
+    LEARNING,
     PALLIATIVE,
+    SCHIZOPHRENIA,
     ago,
     condition,
     contact,
@@ -43,6 +46,18 @@ LEAKS = {
     " WHERE kind = 'spell' AND day <= $index GROUP BY 1",
     "whether a carer is assessed": "SELECT patient_id, count(assessment_date) AS leak FROM risk_source_carer WHERE start_date <= $index GROUP BY 1",
 }
+
+
+TOLD_BESIDES = {
+    "a table itself": "SELECT patient_id, count(*) AS leak FROM patient_activity GROUP BY 1",
+    "a table inside": "SELECT patient_id, (SELECT count(*) FROM patient_condition) AS leak FROM risk_source_patient",
+    "what was made of the night": "SELECT patient_id, risk_rank AS leak FROM risk_before",
+    "codes of any day": "WITH known AS (FROM coded_event) SELECT patient_id, count(*) AS leak FROM known GROUP BY 1",
+    "a name that hides a table": "WITH patient_activity AS (FROM patient_activity) SELECT patient_id, count(*) AS leak"
+    " FROM patient_activity GROUP BY 1",
+    "a table by a function": "SELECT patient_id, count(*) AS leak FROM query_table('patient_activity') GROUP BY 1",
+}
+"""What reads past the views that later rows are left out of: the comparison would see no difference."""
 
 
 def changing_person() -> dict[str, list[dict]]:
@@ -94,6 +109,31 @@ def test_a_feature_that_looks_into_the_future_is_named(changing, leak):
         compare(changing, LEAKS[leak])
 
 
+@pytest.mark.parametrize("leak", TOLD_BESIDES)
+def test_a_feature_that_reads_past_the_comparison_is_refused(changing, leak):
+    changing.connection.execute("CREATE OR REPLACE TEMP TABLE risk_before (patient_id UUID, risk_rank BIGINT)")
+    with pytest.raises(
+        RunFailed, match=r"The features of the source planted may look into the future: [a-z_]+ is read"
+    ):
+        compare(changing, TOLD_BESIDES[leak])
+
+
+def test_an_expression_that_reads_past_the_comparison_is_refused(changing):
+    ours = risk_features.features_of(changing.configuration)
+    leak = replace(ours.features[0], sql="(SELECT count(*) FROM patient_activity)")
+    risk_features.name_inputs(changing)
+    with pytest.raises(RunFailed, match="An expression of the features may look into the future: patient_activity"):
+        risk_features.refuse_later_rows(
+            changing.connection, "risk_train", replace(ours, features=(leak,)), index=INDEX, longest=365
+        )
+
+
+def test_a_flag_hidden_in_the_last_digits_of_a_number_is_found(changing):
+    hidden = "SELECT patient_id, 1000 + 0.05 * count(*) AS leak FROM risk_source_activity GROUP BY 1"
+    with pytest.raises(RunFailed, match="The feature leak on"):
+        compare(changing, hidden)
+
+
 def test_the_features_that_there_are_do_not(changing):
     assert compare(changing, None) == 1
 
@@ -138,16 +178,23 @@ def test_features_do_not_move_when_later_rows_come(tmp_path_factory, stays, code
     assert told[0] == told[1]
 
 
-def backdated(people, share: float) -> pa.Table:
-    """Dementia, dated long before the index day, of that share of who will be admitted within a year after it."""
+def admitted_later(people):
+    """Who will be admitted within a year after the index day."""
     activity = people.tables["patient_activity"]
     index = np.datetime64(INDEX - timedelta(days=182))
     start = activity["start_time"].to_numpy()
     emergency = activity["is_emergency"].to_numpy(zero_copy_only=False)
     after = (start >= index) & (start < index + np.timedelta64(365, "D")) & emergency
-    admitted = np.unique(activity["patient_id"].to_numpy(zero_copy_only=False)[after])
-    chosen = admitted[: round(share * len(admitted))]
-    rows = [{**condition(0, 2000, DEMENTIA), "patient_id": str(each), "event_key": f"x:{each}"} for each in chosen]
+    return np.unique(activity["patient_id"].to_numpy(zero_copy_only=False)[after])
+
+
+def with_conditions(people, codes_of: dict[str, list[str]]) -> pa.Table:
+    """Their conditions, and these besides, dated long before the index day."""
+    rows = [
+        {**condition(0, 2000, code), "patient_id": str(each), "event_key": f"x:{code}:{each}"}
+        for code, chosen in codes_of.items()
+        for each in chosen
+    ]
     return pa.concat_tables(
         [people.tables["patient_condition"], pa.Table.from_pylist(rows)], promote_options="permissive"
     )
@@ -158,11 +205,29 @@ def backdated(people, share: float) -> pa.Table:
 )
 def test_a_record_that_was_written_afterwards_and_dated_before_is_named(tmp_path, share, said):
     people = population(3_000, 24, seed=3, base=-2.0)
-    tables = {**people.tables, "patient_condition": backdated(people, share)}
+    admitted = admitted_later(people)
+    chosen = admitted[: round(share * len(admitted))]
+    tables = {**people.tables, "patient_condition": with_conditions(people, {DEMENTIA: chosen})}
     with reading(tmp_path, tables) as given, pytest.raises(RunFailed) as refused:
         fitting.fit(given)
     assert "The feature condition_dementia alone" in str(refused.value)
     assert said in str(refused.value)
+    assert not list((tmp_path / "home").glob("risk_models/*"))
+
+
+def test_records_that_were_dated_back_in_many_features_are_found_together(tmp_path):
+    people = population(3_000, 24, seed=3, base=-2.0)
+    chance = np.random.default_rng(1)
+    admitted = admitted_later(people)
+    others = np.setdiff1d(people.tables["patient"]["patient_id"].to_numpy(zero_copy_only=False), admitted)
+    # Each alone is what a condition may well be: found in half of who is admitted and in a tenth of the others.
+    codes_of = {
+        code: [*admitted[chance.random(len(admitted)) < 0.5], *others[chance.random(len(others)) < 0.1]]
+        for code in (COPD, DEMENTIA, HYPERTENSION, SCHIZOPHRENIA, LEARNING, "73211009", "84114007", "195967001")
+    }
+    tables = {**people.tables, "patient_condition": with_conditions(people, codes_of)}
+    with reading(tmp_path, tables) as given, pytest.raises(RunFailed, match="all features together tell emergency"):
+        fitting.fit(given)
     assert not list((tmp_path / "home").glob("risk_models/*"))
 
 

@@ -16,6 +16,7 @@ from registry_pipeline.risk.scores import (
     CAMBRIDGE_CONDITIONS,
     CHARLSON_GROUPS,
     FRAILTY_DEFICITS,
+    check,
     name_scores,
 )
 from registry_pipeline.tables import CONSUMER_TABLES
@@ -400,6 +401,7 @@ VALUES = {
     "an_index": (0.25, None, NIGHT, "G", 0.25, "moderate", "gp_system"),
     "zero": (0.0, None, NIGHT, "G", 0.0, "fit", "gp_system"),
     "one": (1.0, "ratio", NIGHT, "G", 1.0, "severe", "gp_system"),
+    "one_of_what": (1.0, None, NIGHT, "G", 0.0, "fit", "counted"),
     "0.12": (0.12, None, NIGHT, "G", 0.12, "fit", "gp_system"),
     "0.14_is_5_of_36": (0.14, None, NIGHT, "G", 0.14, "mild", "gp_system"),
     "0.24": (0.24, None, NIGHT, "G", 0.24, "mild", "gp_system"),
@@ -702,6 +704,8 @@ def test_an_own_list_of_another_shape_is_named_with_its_line(name, text, said, t
     ):
         name_scores(reading)
     assert f"{name}.csv" in str(problem.value)
+    with pytest.raises(BadInput, match=said):
+        check(configuration(tmp_path, code_lists=Path("lists")))
 
 
 def test_an_own_list_is_used_and_what_it_lacks_is_told(tmp_path):

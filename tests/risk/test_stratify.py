@@ -148,11 +148,14 @@ def test_shares_of_the_columns_add_up_to_the_log_odds(tmp_path):
         (lambda f: write_model(f, without="gp_contacts_90"), {}, "the model v0001 was fitted on other features than this registry has: the first that differs is gp_contacts_90; fit a new one"),
         (lambda f: write_model(f).write_text("{"), {}, "v0001.json is no fitted risk model, or damaged"),
         (lambda f: write_model(f).write_text('{"version": "v0001"}'), {}, "v0001.json is no fitted risk model, or damaged"),
-        (lambda f: write_model(f).write_text(write_model(f).read_text().replace('"feature_code_version": 1', '"feature_code_version": 0')), {}, "v0001.json was fitted with version 0 of the features' code"),
+        (lambda f: write_model(f).write_text(write_model(f).read_text().replace(f'"feature_code_version": {risk_features.FEATURE_CODE_VERSION}', '"feature_code_version": 0')), {}, "v0001.json was fitted with version 0 of the features' code"),
         (lambda f: write_model(f).write_text(write_model(f).read_text().replace("tenths from", "tenth from")), {}, "v0001.json does not hold the features that its digest says"),
+        (lambda f: write_model(f).write_text(write_model(f).read_text().replace('"intercept": -2.0', '"intercept": 2.0')), {}, "v0001.json is not as it was fitted, something in it was changed"),
+        (lambda f: write_model(f).write_text(write_model(f).read_text().replace('"evaluation"', '"evaluated"')), {}, "v0001.json is not as it was fitted, something in it was changed"),
+        (lambda f: write_model(f).rename(f / "home" / "risk_models" / "v0009.json"), {}, "v0009.json holds the model v0001"),
         (write_model, {"risk": {"model": "v0007"}}, "There is no model v0007 in the risk models"),
     ],
-    ids=["other features", "no JSON", "lacks keys", "older code", "changed by hand", "named version is missing"],
+    ids=["other features", "no JSON", "lacks keys", "older code", "changed features", "changed number", "lacks its evaluation", "another name", "named version is missing"],
 )  # fmt: skip
 def test_a_model_that_does_not_fit_is_said_and_all_else_stands(tmp_path, prepare, deployment, said):
     prepare(tmp_path)
@@ -380,6 +383,24 @@ def test_nothing_of_a_table_depends_on_rows_after_the_night(scored, stays, conta
         ],
     }
     assert table(folder, later) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "index"),
+    [(0.25, None, 0.25), (9, "deficits", 0.25), (12, "%", None), (0.5, "%", None), (1, None, None), (45, None, None)],
+)
+def test_the_model_reads_a_supplied_index_of_frailty_as_the_score_does(tmp_path, value, unit, index):
+    tables = {
+        "patient": people(1),
+        "patient_observation": [
+            {"patient_id": person(1), "code": "713636003", "coding_system": "snomed", "start_date": ago(5), "value": float(value), "unit": unit}
+        ],
+    }  # fmt: skip
+    with reading(tmp_path, tables) as given:
+        features = risk_features.features_of(given.configuration)
+        risk_features.name_inputs(given)
+        risk_features.compute(given.connection, "risk_now", features, index=ago(0), longest=365)
+        assert given.connection.sql("SELECT electronic_frailty_index FROM risk_now").fetchall() == [(index,)]
 
 
 def test_features_of_a_person_by_hand(tmp_path):
