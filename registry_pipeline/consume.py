@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
 from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF, RISK_BEFORE, Consumer, Made, Reading
-from registry_pipeline.errors import RegistryError, RunFailed, kind_and_place
+from registry_pipeline.errors import BadInput, RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.storage import (
@@ -26,6 +26,7 @@ from registry_pipeline.storage import (
     Home,
     file_digest,
     lock,
+    published_snapshots,
     read_json,
     remove_folder,
     scan,
@@ -342,12 +343,11 @@ def check_configuration(configuration: Configuration) -> None:
     Raises:
         BadInput: the first thing that is wrong.
     """
-    from registry_pipeline import audit, codes
+    from registry_pipeline import audit, codes, risk
     from registry_pipeline.care import protocols
-    from registry_pipeline.risk import scores
 
     codes.check(configuration)
-    scores.check(configuration)
+    risk.check(configuration)
     protocols.check(configuration)
     audit.check(configuration)
 
@@ -356,14 +356,19 @@ def fit_risk_model(configuration: Configuration, snapshot_id: str) -> Fitted:
     """Fit the next version of the local risk model on what the purpose risk_stratification may see of a snapshot.
 
     Raises:
-        BadInput: there is no such snapshot.
+        BadInput: there is no such snapshot, it was never published, or it was rejected: people would be chosen by what
+            was learned from it.
         RunFailed: no agreement covers the purpose, or the history is too short.
     """
-    from registry_pipeline.govern import journal
+    from registry_pipeline.govern import journal, sign_off
     from registry_pipeline.registry import purposes
     from registry_pipeline.risk import fit
 
     home = Home(configuration.home)
+    if home.snapshot(snapshot_id) not in published_snapshots(home):
+        raise BadInput(f"The snapshot {snapshot_id} was never published: fit on one that was (--snapshot).")
+    if sign_off.signed(home, snapshot_id).rejection is not None:
+        raise BadInput(f"The snapshot {snapshot_id} was rejected: fit on another one (--snapshot).")
     with lock(home, "risk-model"), purposes.open_reading(configuration, "risk_stratification", snapshot_id) as reading:
         fitted = fit.fit(reading)
     journal.record(

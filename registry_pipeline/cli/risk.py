@@ -44,9 +44,12 @@ def fit(
         told("fit", f"the snapshot {found.snapshot_id}")
         fitted = consume.fit_risk_model(configuration, found.snapshot_id)
     _print_figures(fitted.figures)
-    _say(
-        f"Wrote model {fitted.version}: {fitted.json_file}, with its model card beside it. Review it before it is used."
-    )
+    _say(f"Wrote model {fitted.version}: {fitted.json_file}, with its model card beside it; read the card.")
+    named = configuration.deployment.risk.model
+    if named is None:
+        _say("It scores people from the next night on, unless risk.model of registry.yaml names another version.")
+    else:
+        _say(f"People go on being scored with {named}, as long as risk.model of registry.yaml names it.")
 
 
 @app.command()

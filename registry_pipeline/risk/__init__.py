@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from registry_pipeline.config import Configuration
 from registry_pipeline.consumer import Made, Reading
+from registry_pipeline.errors import BadInput
 from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.risk import features as risk_features
 from registry_pipeline.risk import model as risk_model
 from registry_pipeline.risk import reasons, scores, segments
 from registry_pipeline.risk.features import Feature, FeatureSet
 from registry_pipeline.risk.model import RiskModel
-from registry_pipeline.storage import load_sql, write_table
+from registry_pipeline.storage import Home, load_sql, write_table
 from registry_pipeline.tables import CONSUMER_TABLES
 
 TABLE: Final = CONSUMER_TABLES["risk_stratification"]
@@ -27,6 +29,20 @@ TABLE: Final = CONSUMER_TABLES["risk_stratification"]
 MOST_DRIFT: Final = 1.25
 """The mean probability may differ from the share admitted when the model was tested by this factor before somebody is
 to look: either people's needs or the records have changed."""
+
+
+def check(configuration: Configuration) -> None:
+    """What only this stage can say of a configuration: the lists of the scores, and the model that it names.
+
+    Raises:
+        BadInput: a list has not its score's shape, or the model that `risk.model` names cannot be used.
+    """
+    scores.check(configuration)
+    named, home = configuration.deployment.risk.model, Home(configuration.home)
+    model = risk_model.in_use(configuration, risk_features.features_of(configuration).features) if named else None
+    # Where nothing was fitted yet, the file may be brought there later.
+    if isinstance(model, str) and home.risk_models.is_dir():
+        raise BadInput(f"The model {named} that risk.model of registry.yaml names cannot be used: {model}.")
 
 
 def stratify(reading: Reading, folder: Path) -> Made:
@@ -100,7 +116,14 @@ def _score(reading: Reading, feature_set: FeatureSet, model: RiskModel | str) ->
         expected, people = expected + float(probability.sum()), people + len(probability)
     connection.execute("DROP TABLE risk_now")
     return [
-        _check("risk_model_is_in_use", passed=True, observed=model.version),
+        _check(
+            "risk_model_is_in_use",
+            passed=not model.passed_over,
+            observed="; ".join((model.version, *model.passed_over)),
+            reason="A newer model cannot be used, so everybody is scored with an older one."
+            if model.passed_over
+            else "",
+        ),
         _check_inputs(reading, model),
         _check_drift(model, expected / people if people else None),
     ]

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -77,6 +77,7 @@ class RiskModel:
         calibration: makes log odds of intercept and sum.
         file: where it lies.
         told: everything else that its file says (training, evaluation).
+        passed_over: why newer versions are not used in its place, where it is the one in use.
     """
 
     version: str
@@ -87,6 +88,7 @@ class RiskModel:
     calibration: Calibration
     file: Path
     told: Mapping[str, Any]
+    passed_over: tuple[str, ...] = ()
 
     def why_not(self, features: Sequence[Feature]) -> str | None:
         """Why a table of these features cannot be scored; None where it can."""
@@ -183,7 +185,11 @@ def probabilities(odds: Floats) -> Floats:
 
 def versions(home: Home) -> list[tuple[str, Path]]:
     """Version and file of every fitted model, the newest first."""
-    numbered = [(int(found[1]), file) for file in home.risk_models.glob("v*.json") if (found := _numbered(file))]
+    numbered = [
+        (int(found[1]), file)
+        for file in home.risk_models.glob("v*.json")
+        if (found := _numbered(file)) and file.is_file()
+    ]
     return [(f"v{number:04d}", file) for number, file in sorted(numbered, reverse=True)]
 
 
@@ -233,44 +239,46 @@ def load(file: Path) -> RiskModel:
     """
     try:
         held = read_json(file)
-        model = RiskModel(
-            version=str(held["version"]),
-            features=tuple(held["features"]),
-            longest=int(held["longest_window_days"]),
-            columns=tuple(
-                ModelColumn(
-                    str(c["name"]), str(c["feature"]), float(c["mean"]), float(c["deviation"]), float(c["coefficient"])
-                )
-                for c in held["columns"]
-            ),
-            intercept=float(held["intercept"]),
-            calibration=Calibration(
-                float(held["calibration"]["slope"]),
-                float(held["calibration"]["shift"]),
-                tuple((float(knot), float(change)) for knot, change in held["calibration"]["bends"]),
-            ),
-            file=file,
-            told={key: value for key, value in held.items() if key not in _NUMBERS},
-        )
-        fitted_for, whole = int(held["feature_code_version"]), digest(model.features)
-        said = str(held["features_digest"])
-        as_fitted = str(held["content_digest"]) == _content_digest(held)
+        fitted_for = int(held["feature_code_version"])
+        model = _model_of(held, file) if fitted_for == FEATURE_CODE_VERSION else None
     except FileNotFoundError as problem:
         raise BadInput(f"There is no model {file.stem} in {file.parent}: fit one (registry risk fit).") from problem
     except (ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise BadInput(f"{file} is no fitted risk model, or damaged: restore it, or fit a new one.") from problem
-    if fitted_for != FEATURE_CODE_VERSION:
+    if model is None:
         raise BadInput(
             f"{file} was fitted with version {fitted_for} of the features' code and this is version"
             f" {FEATURE_CODE_VERSION}: fit a new one (registry risk fit)."
         )
-    if whole != said:
+    if digest(model.features) != held["features_digest"]:
         raise BadInput(f"{file} does not hold the features that its digest says: restore it, or fit a new one.")
-    if not as_fitted:
+    if held.get("content_digest") != _content_digest(held):
         raise BadInput(f"{file} is not as it was fitted, something in it was changed: restore it, or fit a new one.")
     if model.version != file.stem:
         raise BadInput(f"{file} holds the model {model.version}: give the file that name again, or fit a new one.")
     return model
+
+
+def _model_of(held: Mapping[str, Any], file: Path) -> RiskModel:
+    return RiskModel(
+        version=str(held["version"]),
+        features=tuple(held["features"]),
+        longest=int(held["longest_window_days"]),
+        columns=tuple(
+            ModelColumn(
+                str(c["name"]), str(c["feature"]), float(c["mean"]), float(c["deviation"]), float(c["coefficient"])
+            )
+            for c in held["columns"]
+        ),
+        intercept=float(held["intercept"]),
+        calibration=Calibration(
+            float(held["calibration"]["slope"]),
+            float(held["calibration"]["shift"]),
+            tuple((float(knot), float(change)) for knot, change in held["calibration"]["bends"]),
+        ),
+        file=file,
+        told={key: value for key, value in held.items() if key not in _NUMBERS},
+    )
 
 
 def in_use(configuration: Configuration, features: Sequence[Feature]) -> RiskModel | str:
@@ -292,7 +300,7 @@ def in_use(configuration: Configuration, features: Sequence[Feature]) -> RiskMod
             continue
         fault = model.why_not(features)
         if fault is None:
-            return model
+            return replace(model, passed_over=tuple(faults))
         faults.append(fault)
     return faults[0]
 

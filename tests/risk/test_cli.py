@@ -3,9 +3,13 @@
 import pytest
 from typer.testing import CliRunner
 
+from registry_pipeline import consume
 from registry_pipeline.cli import app
+from registry_pipeline.config import load_configuration
 from registry_pipeline.errors import BadInput
+from registry_pipeline.govern import journal
 from registry_pipeline.risk import fit as fitting
+from registry_pipeline.storage import Home
 from tests.risk.made_people import population, reading
 
 
@@ -64,3 +68,17 @@ def test_there_is_nothing_to_fit_on_before_the_first_night(tmp_path):
     described(tmp_path)
     with pytest.raises(BadInput):
         run("fit", "--config", tmp_path)
+
+
+def test_nothing_is_learned_from_a_snapshot_that_was_never_published_or_was_rejected(tmp_path):
+    configuration = load_configuration(described(tmp_path))
+    home = Home(configuration.home)
+    snapshot = home.snapshot("2026-04-01.1")
+    snapshot.mkdir(parents=True)
+    (snapshot / "manifest.json").write_text("{}")
+    with pytest.raises(BadInput, match=r"2026-04-01.1 was never published"):
+        consume.fit_risk_model(configuration, snapshot.name)
+    (snapshot / "published.json").write_text("{}")
+    journal.record(home, "reject", why="wrong links", who="A", what={"snapshot": snapshot.name, "role": "B"})
+    with pytest.raises(BadInput, match=r"2026-04-01.1 was rejected"):
+        consume.fit_risk_model(configuration, snapshot.name)

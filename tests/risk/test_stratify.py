@@ -10,9 +10,10 @@ from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from registry_pipeline.errors import BadInput
+from registry_pipeline.risk import check, stratify
 from registry_pipeline.risk import features as risk_features
 from registry_pipeline.risk import model as risk_model
-from registry_pipeline.risk import stratify
 from registry_pipeline.risk.calibration import Calibration
 from registry_pipeline.tables import CONSUMER_TABLES
 from tests.risk.made_people import (
@@ -175,6 +176,25 @@ def test_the_newest_model_that_fits_is_used_unless_one_is_named(tmp_path):
     tables = {**SCORED, "patient": people(1)}
     assert table(tmp_path, tables)[0]["model_version"] == "v0002"
     assert table(tmp_path, tables, risk={"model": "v0001"})[0]["model_version"] == "v0001"
+
+
+def test_a_newer_model_that_cannot_be_used_is_told(tmp_path):
+    write_model(tmp_path, "v0001")
+    write_model(tmp_path, "v0002").write_text("{")
+    with reading(tmp_path, {**SCORED, "patient": people(1)}) as given:
+        made = stratify(given, tmp_path / "out")
+    (found,) = (each for each in made.checks if each.name == "risk_model_is_in_use")
+    assert not found.passed
+    assert found.observed.startswith("v0001; v0002.json is no fitted risk model, or damaged")
+
+
+def test_a_configuration_that_names_a_model_that_is_not_there(tmp_path):
+    check(configuration(tmp_path, risk={"model": "v0007"}))
+    write_model(tmp_path)
+    check(configuration(tmp_path))
+    check(configuration(tmp_path, risk={"model": "v0001"}))
+    with pytest.raises(BadInput, match=r"The model v0007 that risk.model of registry.yaml names cannot be used"):
+        check(configuration(tmp_path, risk={"model": "v0007"}))
 
 
 def test_a_registry_without_hospital_stays_is_not_scored(tmp_path):
