@@ -910,7 +910,7 @@ gaps                     VARCHAR[] What is due, in words: gaps between settings 
 settings                 VARCHAR[]! Settings that saw the person in the last 12 months
 summary                  VARCHAR[]! What raises the risk most, one line a setting (what it did in 12 months and knows), one on care plans: in plain words without identity
 care_plan_age_days       INTEGER   Days since the newest care plan in force was last updated
-coordinator_key          VARCHAR   Named care coordinator; null where none or several are named
+coordinator_key          VARCHAR   Named care coordinator; null where none or several are named, or the id is text or an NHS number
 last_discussed           DATE      Last case conference at which the person was discussed
 """),
         _table("audit_measure", "measure, organisation or area, and period", "measure dimension value_of_dimension period_start period_months", """

@@ -5,7 +5,8 @@ who is listed and why (`conferences`), and the frame of a page (`pages.shell`).
 
 No personal value stands on a page: no name, NHS number, birth date, address or contact, and nothing that a provider
 wrote as text. A person is known by the practice's own record and the patient_id, by which the team opens them in its
-own system. A record whose id is the person's NHS number, or would be a valid one, is not shown either.
+own system. A record whose id is an NHS number, or holds the person's family name or birth date, is not shown either, nor a
+coordinator's id that is text or such a number.
 """
 
 from __future__ import annotations
@@ -138,13 +139,11 @@ def _people(reading: Reading, table: Path) -> dict[str, list[dict[str, Any]]]:
         SELECT
             listed.* EXCLUDE (patient_id, last_discussed, night), listed.patient_id::VARCHAR AS patient_id,
             listed.last_discussed::VARCHAR AS last_discussed,
-            coalesce(
-                contains(regexp_replace(practice_record_id, '[^0-9]', '', 'g'), patient.nhs_number)
-                OR nhs_number_check_digit_ok(
-                    nhs_number_digits(substr(practice_record_id, position(':' IN practice_record_id) + 1))
-                ),
-                false
-            ) AS is_known_by_number
+            practice_record_id IS NOT NULL
+            AND conference_tells_who(
+                substr(practice_record_id, position(':' IN practice_record_id) + 1),
+                patient.nhs_number, patient.family_name, patient.birth_date
+            ) AS tells_who
         FROM {scan(table)} AS listed
         LEFT JOIN patient ON patient.patient_id = listed.patient_id
         ORDER BY neighbourhood, rank
@@ -164,7 +163,7 @@ def _card(told: dict[str, Any]) -> dict[str, Any]:
     change = told["risk_change"]
     return {
         **told,
-        "practice_record_id": None if told["is_known_by_number"] else told["practice_record_id"],
+        "practice_record_id": None if told["tells_who"] else told["practice_record_id"],
         "sex": SEXES.get(told["sex"] or "", "sex not known"),
         "level": LEVELS.get(told["risk_level"] or "", "Risk not estimated"),
         "tone": {"very_high": "red", "high": "amber"}.get(told["risk_level"] or "", "grey"),

@@ -25,3 +25,26 @@ CREATE OR REPLACE TEMP MACRO conference_phrase(parts, sign) AS
 
 -- A phrase as a sentence.
 CREATE OR REPLACE TEMP MACRO conference_sentence(phrase) AS upper(phrase[1]) || phrase[2:] || '.';
+
+-- Whether an id is an NHS number: the person's own, alone or within more, or any that would be valid.
+CREATE OR REPLACE TEMP MACRO conference_is_number(id, nhs_number) AS
+    coalesce(
+        contains(regexp_replace(id, '[^0-9]', '', 'g'), nhs_number) OR nhs_number_check_digit_ok(nhs_number_digits(id)),
+        false
+    );
+
+-- Whether an id of a person's record tells who they are: by an NHS number, their family name or their birth date.
+CREATE OR REPLACE TEMP MACRO conference_tells_who(id, nhs_number, family_name, birth_date) AS
+    conference_is_number(id, nhs_number)
+    OR coalesce(length(family_name) > 2 AND contains(lower(id), lower(family_name)), false)
+    OR coalesce(
+        contains(regexp_replace(id, '[^0-9]', '', 'g'), strftime(birth_date, '%Y%m%d'))
+        OR contains(regexp_replace(id, '[^0-9]', '', 'g'), strftime(birth_date, '%d%m%Y')),
+        false
+    );
+
+-- Whether a coordinator's id is one: neither text, such as a name or an address, nor an NHS or telephone number.
+CREATE OR REPLACE TEMP MACRO conference_is_id(id, nhs_number) AS
+    regexp_full_match(id, '[A-Za-z0-9._/{}:-]{1,40}')
+    AND NOT regexp_full_match(id, '[0-9]{10,11}')
+    AND NOT conference_is_number(id, nhs_number);

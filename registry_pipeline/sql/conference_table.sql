@@ -200,10 +200,17 @@ planned AS (
         any_value(coordinators) AS coordinators,
         min(care_plan_age_days) AS age_days,
         string_agg(provider, ', ' ORDER BY provider) FILTER (list_contains(roles, 'holds_care_plan')) AS holders,
-        string_agg(coordinator_key, ', ' ORDER BY coordinator_key) AS coordinator_keys,
+        string_agg(if(is_id, coordinator_key, provider || ' (id not shown)'), ', ' ORDER BY coordinator_key)
+            FILTER (coordinator_key IS NOT NULL) AS coordinator_keys,
+        any_value(coordinator_key) FILTER (is_id) AS coordinator_key,
         count(coordinator_key) AS organisations_coordinating,
         count(*) FILTER (care_plan_review_is_late) AS late_reviews
-    FROM conference_involved
+    FROM (
+        SELECT
+            conference_involved.*, conference_is_id(substr(coordinator_key, len(provider) + 2), patient.nhs_number) AS is_id
+        FROM conference_involved
+        LEFT JOIN patient USING (patient_id)
+    )
     GROUP BY patient_id
 )
 SELECT
@@ -257,7 +264,7 @@ SELECT
         END
     ) AS summary,
     planned.age_days AS care_plan_age_days,
-    CASE WHEN coordinators = 1 THEN coordinator_keys END AS coordinator_key
+    CASE WHEN coordinators = 1 THEN planned.coordinator_key END AS coordinator_key
 FROM conference_listed AS listed
 LEFT JOIN told ON told.patient_id = listed.patient_id
 LEFT JOIN due ON due.patient_id = listed.patient_id

@@ -599,6 +599,9 @@ def test_no_personal_value_is_on_any_page_or_in_the_list(tmp_path):
         ("P9990000018", False),
         ("9434765919", False),
         ("943 476 5919", False),
+        ("MCDANIELS-J", False),
+        ("JX19310709", False),
+        ("X/09071931", False),
         ("9434765918", True),
         ("94347659", True),
         ("{209C475A-4FAE}", True),
@@ -608,6 +611,9 @@ def test_no_personal_value_is_on_any_page_or_in_the_list(tmp_path):
         "within more",
         "another valid one",
         "as it is written",
+        "family name",
+        "birth date",
+        "birth date as said",
         "wrong check digit",
         "short",
         "id",
@@ -616,7 +622,7 @@ def test_no_personal_value_is_on_any_page_or_in_the_list(tmp_path):
 def test_a_record_that_goes_by_an_nhs_number_is_not_shown(local_id, is_shown, tmp_path):
     """Some councils and practices use the number as their own id; the team then opens the person by the patient_id."""
     tables = {
-        "patient": people(1, nhs_number="9990000018"),
+        "patient": people(1, nhs_number="9990000018", family_name="McDaniels", birth_date=date(1931, 7, 9)),
         "patient_record": [event(1, "GP1", record_id=f"GP1:{local_id}", local_id=local_id, night=NIGHT)],
         "patient_activity": [stay(1, 9)],
     }
@@ -627,6 +633,21 @@ def test_a_record_that_goes_by_an_nhs_number_is_not_shown(local_id, is_shown, tm
     page = made.pages[1].read_text()
     assert (local_id in page) is is_shown
     assert ("Record not shown" in page) is not is_shown
+
+
+@pytest.mark.parametrize("said", [f"Dr {ODD}", f"{ODD}@mail.example", "07700900123", "9434765919", "999 000 0018"])
+def test_a_coordinator_who_goes_by_no_id_is_told_without_it(said, tmp_path):
+    tables = {
+        "patient": people(1, nhs_number="9990000018"),
+        "patient_activity": [stay(1, 9)],
+        "patient_care_plan": [event(1, "RY1", coordinator_id=said)],
+    }
+
+    made, rows = listed(tmp_path, tables)
+
+    assert rows[0]["coordinator_key"] is None
+    assert "coordinator RY1 (id not shown)." in rows[0]["summary"][-1]
+    assert not any(said in page.read_text() for page in made.pages)
 
 
 def test_what_a_provider_wrote_is_text_to_the_page(tmp_path):
