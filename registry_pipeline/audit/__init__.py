@@ -32,6 +32,7 @@ LIMITATIONS: tuple[str, ...] = (
     "Admissions of one person are taken as independent of each other in the intervals of rates.",
     "Funnels do not model that practices differ for reasons that are no chance (overdispersion).",
     "Measures of a state at a period's end have no control limits: successive months share most of what they count.",
+    "A provider is judged among those of its own setting, and not at all where it is the only one.",
     "Rates of the population are not told by provider: nobody lives at a hospital.",
     "A series with a hidden month, or of fewer than one event a month, has no control limits.",
 )

@@ -102,6 +102,7 @@ class Counted:
         totals: one row a measure, group and period, see `sql/audit_value.sql`; exact, so nothing of it may be shown as
             it is.
         neighbourhood_of: practice to neighbourhood, of practices that one names.
+        setting_of: provider to its setting: hospitals for mental health are no peers of others.
         periods: months and years of each measure that could be counted.
         not_made: measure to why it could not be counted.
         begins: kind of record to the first day of the first whole month.
@@ -112,6 +113,7 @@ class Counted:
 
     totals: pa.Table
     neighbourhood_of: Mapping[str, str]
+    setting_of: Mapping[str, str]
     periods: Mapping[str, Sequence[Period]]
     not_made: Mapping[str, str]
     begins: Mapping[str, date]
@@ -144,6 +146,7 @@ def count(reading: Reading) -> Counted:
     return Counted(
         totals=connection.sql(load_sql("audit_value")).to_arrow_table(),
         neighbourhood_of=neighbourhood_of,
+        setting_of={code: provider.setting for code, provider in reading.configuration.providers.items()},
         periods=periods,
         not_made=not_made,
         begins={need: months[n].first for need, n in begins.items() if n is not None and 0 <= n < len(months)},

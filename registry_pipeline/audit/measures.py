@@ -199,8 +199,8 @@ MEASURES: tuple[Measure, ...] = (
         name="length_of_stay",
         title="Mean length of emergency stays",
         definition=(
-            "Ordinary emergency stays that ended in the period (alive or not): nights from admission to discharge."
-            " Stays that last are not in it."
+            "Ordinary emergency stays with an acute provider (not in mental health care, which last much longer) that"
+            " ended in the period, alive or not: nights from admission to discharge. Stays that last are not in it."
         ),
         source=_OWN,
         numerator="Nights of those stays",
@@ -218,7 +218,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         name="long_stays",
         title="Emergency stays of 21 days and more",
-        definition="Of ordinary emergency stays that ended in the period, the share that lasted 21 nights or more.",
+        definition=(
+            "Of ordinary emergency stays with an acute provider that ended in the period, the share that lasted 21"
+            " nights or more."
+        ),
         source=f"{_OWN}; 21 days as in NHS England's reports on long stays",
         numerator="Stays of 21 nights or more",
         denominator="Emergency stays that ended in the period",

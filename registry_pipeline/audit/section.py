@@ -462,12 +462,18 @@ def _peer_words(by: Teller, dimension: str, years: Sequence[tuple[str, Counted]]
         said.append(f"{group_name(own)} lies {FUNNEL_WORDS[of_own.funnel]}.")
     elif own and of_own is None:
         said.append(f"{group_name(own)} is not shown: its number is small, or nothing was counted.")
-    if any(year.funnel for _, year in known):
-        above, below = ([name for name, year in known if year.funnel == far] for far in FAR)
+    judged_ones = [(name, year) for name, year in known if year.funnel]
+    if judged_ones:
+        above, below = ([name for name, year in judged_ones if year.funnel == far] for far in FAR)
+        many = f"{len(judged_ones)} {several}"
         if above or below:
-            said.append(f"Of {len(known)} {several}, {_listed(above)} above the 99.8% limits, {_listed(below)} below.")
+            said.append(f"Of {many}, {_listed(above)} above the 99.8% limits, {_listed(below)} below.")
         else:
-            said.append(f"All {len(known)} {several} lie within the 99.8% limits: chance can explain how they differ.")
+            said.append(f"All {many} lie within the 99.8% limits: chance can explain how they differ.")
+        alone = [name for name, year in known if not year.funnel]
+        said += (
+            [f"Not judged, the only one of its setting: {_first(alone)}."] if alone and dimension == "provider" else []
+        )
     elif known:
         said.append(_range_words(by, dimension, known))
     left = len(years) - len(known)

@@ -131,7 +131,7 @@ def shown(counted: Counted, rebase: Mapping[str, Sequence[date]], *, is_linkage_
         if not len(told):
             continue
         _tell(measure, rows, told, columns)
-        _compare(measure, rows, told, columns, words)
+        _compare(measure, rows, told, counted.setting_of, columns, words)
         if is_linkage_known and measure.is_moved_by_linkage:
             _give_range(measure, rows, told, columns)
         if not measure.is_state:
@@ -324,9 +324,10 @@ def _give_range(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str,
 
 
 def _compare(
-    measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str, Floats], words: Mapping[str, NDArray[np.object_]]
-) -> None:
-    """Where each practice's and provider's year lies in the funnel round the system's."""
+    measure: Measure, rows: _Rows, told: Ints, setting_of: Mapping[str, str],
+    columns: Mapping[str, Floats], words: Mapping[str, NDArray[np.object_]],
+) -> None:  # fmt: skip
+    """Where a practice's year lies in the funnel round the system's, and a provider's round that of its setting."""
     import numpy as np
 
     if not measure.counts_people:
@@ -335,10 +336,13 @@ def _compare(
     centre_of = {int(rows.start[i]): columns["value"][i] for i in years[rows.is_told_by("system")[years]]}
     unknown = [i for i, value in enumerate(rows.values) if value == "not known"]
     units = years[rows.is_told_by(*FUNNEL_OF)[years] & ~np.isin(rows.value[years], unknown)]
-    units = units[[int(rows.start[i]) in centre_of for i in units]] if len(units) else units
+    system = np.array([centre_of.get(int(rows.start[i]), np.nan) for i in units]) / measure.per
+    centre = np.where(
+        rows.is_told_by("provider")[units], _of_setting(measure, rows, units, setting_of, columns), system
+    )
+    units, centre = units[~np.isnan(centre)], centre[~np.isnan(centre)]
     if not len(units):
         return
-    centre = np.array([centre_of[int(rows.start[i])] for i in units]) / measure.per
     top, bottom = columns["numerator"][units], columns["denominator"][units]
     if measure.kind in ("share", "rate"):
         words["funnel"][units] = _place(measure, units, columns, centre)
@@ -346,6 +350,26 @@ def _compare(
     inner, outer = (_interval(measure, rows, units, top, bottom, z) for z in (intervals.Z_95, intervals.Z_99_8))
     known = ~np.isnan(inner[0])
     words["funnel"][units[known]] = funnel.sides_by_interval(centre, inner, outer)[known]
+
+
+def _of_setting(
+    measure: Measure, rows: _Rows, units: Ints, setting_of: Mapping[str, str], columns: Mapping[str, Floats]
+) -> Floats:
+    """The value of all providers shown of each one's setting in its year; not a number of one that is alone in it."""
+    import numpy as np
+
+    is_mean = measure.kind == "mean"  # made of exact counts, as shares and rates are of those shown
+    top = rows.n[units] if is_mean else columns["numerator"][units]
+    bottom = rows.d[units] if is_mean else columns["denominator"][units]
+    settings = np.array([setting_of.get(rows.values[value], "") for value in rows.value[units]])
+    is_provider = rows.is_told_by("provider")[units]
+    found: Floats = np.full(len(units), np.nan)
+    for setting in set(settings[is_provider].tolist()):
+        for start in np.unique(rows.start[units]):
+            peers = is_provider & (settings == setting) & (rows.start[units] == start)
+            if peers.sum() > 1 and bottom[peers].sum() > 0:
+                found[peers] = top[peers].sum() / bottom[peers].sum()
+    return found
 
 
 def _place(measure: Measure, units: Ints, columns: Mapping[str, Floats], centre: Floats) -> NDArray[np.object_]:

@@ -2,11 +2,11 @@
 SELECT
     'length_of_stay' AS measure, person, provider, end_month AS month, NULL::INTEGER AS band,
     nights AS n, 1 AS d, 1 AS cases, nights * nights AS n2, 1 AS d2, nights AS nd
-FROM audit_stay WHERE is_emergency AND end_month IS NOT NULL
+FROM audit_stay WHERE is_emergency AND setting = 'acute' AND end_month IS NOT NULL
 UNION ALL
 SELECT
     'long_stays', person, provider, end_month, NULL, (nights >= 21)::INTEGER, 1, (nights >= 21)::INTEGER, 0, 1, 0
-FROM audit_stay WHERE is_emergency AND end_month IS NOT NULL
+FROM audit_stay WHERE is_emergency AND setting = 'acute' AND end_month IS NOT NULL
 UNION ALL
 SELECT
     'delayed_days', person, provider, end_month, NULL, late, nights, (late > 0)::INTEGER, late * late, nights * nights,

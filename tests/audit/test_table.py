@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 from typing import Any
 
@@ -370,6 +370,27 @@ def test_funnels_are_of_years_of_practices_and_providers(made: dict[str, Any]) -
     assert {row["dimension"] for row in told} == {"practice", "provider"}
     assert {row["period_months"] for row in told} == {12}
     assert "not known" not in {row["value_of_dimension"] for row in told}
+
+
+def test_a_provider_is_judged_among_its_own_setting(tmp_path) -> None:
+    """A hospital for mental health, where people stay for weeks, is no outlier among acute ones."""
+    registry = Registry().started()
+    for n in range(24 * 30):
+        provider, day = "RSM"[n % 3], date(2024 + (n // 30 + 6) // 12, (n // 30 + 6) % 12 + 1, 1 + n % 10)
+        nights = {"R": 4 + n % 4, "S": 4 + n % 4, "M": 15}[provider]
+        registry.person(n).stay(n, str(day), str(day + timedelta(days=nights)), provider=provider)
+    counted = cells.count(registry.reading(tmp_path))
+    told = table.shown(counted, {}, is_linkage_known=False).to_pylist()
+    funnels = {
+        (r["measure"], r["value_of_dimension"]): r["funnel"]
+        for r in told
+        if r["dimension"] == "provider" and r["period_months"] == 12 and not r["is_suppressed"] and r["denominator"]
+    }
+    assert {of: funnels["readmission_30_days", of] for of in "RSM"} == {"R": "within", "S": "within", "M": None}
+    assert funnels["length_of_stay", "R"] == funnels["length_of_stay", "S"] == "within"
+    assert ("length_of_stay", "M") not in funnels
+    system = next(r for r in told if r["measure"] == "length_of_stay" and r["dimension"] == "system" and r["value"])
+    assert system["value"] < 9
 
 
 def test_the_range_of_linkage_holds_the_value(made: dict[str, Any]) -> None:
