@@ -842,10 +842,10 @@ emergency_admission_missing       VARCHAR   Why there is no probability; null wh
 model_version                     VARCHAR   Version of the local model; null where none is used
 risk_rank                         BIGINT    1 is the highest probability among the living; ties are broken by patient_id
 risk_level                        VARCHAR   very_high, high, moderate or low: shares of the living by rank, as the deployment sets them
-person_segment                    VARCHAR   end_of_life, dementia, frailty, cancer, severe_mental_illness, learning_disability, long_term_conditions or healthy: the first that applies
+person_segment                    VARCHAR   end_of_life, dementia, frailty, cancer, severe_mental_illness, learning_disability, long_term_conditions or healthy (none of the others is recorded): the first that applies
 person_segments                   VARCHAR[] Every segment that applies
 long_term_conditions              INTEGER   Conditions of the Cambridge Multimorbidity Score that the person has; null where they are not known
-reasons                           VARCHAR[] What raises the probability most, in plain words, most important first
+reasons                           VARCHAR[] What raises the probability most, in plain words, most important first: it goes with admissions and need not cause them
 inputs_used                       VARCHAR[] Kinds of records that the scores rest on, as setting:kind (gp:condition, acute:spell)
 """),
         _table("care_gap", "person and protocol step that is due", "patient_id protocol step", """

@@ -31,7 +31,8 @@ ABOUT: Final = (
     "The probability of an emergency admission (ADMISSION METHOD that begins with 2, but 2C; to any hospital, mental"
     " health included) within 12 months, for everybody alive in the registry.\n\n"
     "**For** ranking people for proactive care, by teams that know them. **Not for** refusing care, for setting"
-    " payments, or for a person without looking at the record. Fitted on one care system: another one fits its own."
+    " payments, or for a person without looking at the record. What raises the probability goes with admissions and need"
+    " not cause them, so changing it need not prevent one. Fitted on one care system: another one fits its own."
 )
 
 NOT_KNOWN: Final = (
@@ -43,6 +44,7 @@ NOT_KNOWN: Final = (
 HOW_SHOWN: Final = (
     "Counts of people from 1 to 7 are hidden (*), and others where they would tell them; the rest is rounded to 5. A"
     " group with fewer than 8 people admitted, or not, has no figures, and of fewer than 20 people no share is told."
+    " Shares are made of the rounded counts: of 20 people they may be off by 18 percentage points, of 100 by 4."
     " Tops of the list are those of the whole list. Within an age band the area is smaller for every model, since age"
     " tells most."
 )
@@ -78,7 +80,7 @@ def overall_rows(figures: Mapping[str, Any]) -> Cells:
         ["of them with an emergency admission within 12 months", _count(figures["emergency_admissions"])],
         ["area under the curve (95% interval)", _estimate(figures["auc"])],
         ["calibration slope (1 is right)", _estimate(figures["calibration_slope"])],
-        ["calibration intercept (0 is right)", _estimate(figures["calibration_intercept"])],
+        ["calibration intercept, beside that slope (0 is right)", _estimate(figures["calibration_intercept"])],
         ["observed by expected (1 is right)", _estimate(figures["observed_by_expected"], 2)],
         ["Brier score", f"{figures['brier']:.4f}"],
         ["Brier score, better than the mean by", percent(figures["brier_skill"])],

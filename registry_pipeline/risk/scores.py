@@ -28,7 +28,10 @@ HOSPITAL_FRAILTY_YEARS = 2
 """Years before the index admission whose emergency admissions count (Gilbert 2018), and years before the night within
 which the index admission, the person's last emergency admission, must lie. That the paper counts emergency admissions,
 and no planned ones, is as later work describes it (an implementation for MIMIC-IV; a study of a modified score); the
-paper's own text was not at hand."""
+paper's own text was not at hand.
+
+The age that counts is that on the night, not that at the index admission: the table says of whom the score may be used
+today, and points do not depend on age."""
 
 CHARLSON_YEARS = 5
 """Years of hospital stays that are looked back on. Charlson (1987) and Quan look at one admission; on linked data one
@@ -279,6 +282,8 @@ def _about(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList])
             "code_list": lists["hospital_frailty"].about,
             "inputs": "ICD-10 diagnoses of emergency admissions: the last one within 2 years of the night, and those of"
             " the 2 years before it; people of 75 and over",
+            "differs": "the age is that on the night, the paper's that at the admission: who was admitted at 73 or 74 and"
+            " is 75 by now has a score",
         },
         "charlson": {
             "version": "groups of Quan 2005; weights of Charlson 1987 (original) and Quan 2011 (updated)",
