@@ -5,8 +5,8 @@ who is listed and why (`conferences`), and the frame of a page (`pages.shell`).
 
 No personal value stands on a page: no name, NHS number, birth date, address or contact, and nothing that a provider
 wrote as text. A person is known by the practice's own record and the patient_id, by which the team opens them in its
-own system. A record whose id is an NHS number, or holds the person's family name or birth date, is not shown either, nor a
-coordinator's id that is text or such a number.
+own system. A record whose id is an NHS number, or holds the person's family name or birth date, is not shown either,
+nor a coordinator's id that is text or such a number.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ INDEX = "index.html"
 
 MOST_GAPS = 5
 """Things due that a card shows: it is to fit a screen; the table has them all."""
+
+LONGEST_FILE = 80
+"""Letters of a team's name in the name of its file: file systems take no more than 255 bytes."""
 
 SEXES = {"M": "male", "F": "female", "O": "other sex"}
 LEVELS = {"very_high": "Very high risk", "high": "High risk", "moderate": "Moderate risk", "low": "Low risk"}
@@ -111,7 +114,7 @@ def file_names(teams: Mapping[str, Any]) -> dict[str, str]:
     given: dict[str, str] = {}
     taken = {INDEX}
     for name in teams:
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "team"
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_FILE].strip("-") or "team"
         file, number = f"{slug}.html", 1
         while file in taken:
             number += 1

@@ -278,6 +278,7 @@ def test_people_without_a_practice_are_on_no_list_and_counted(more, tmp_path):
         (["North & West", "North  West"], ["north-west.html", "north-west-2.html"]),
         (["index", "Index"], ["index-2.html", "index-3.html"]),
         (["Ynys Môn", "../../etc", "…"], ["ynys-m-n.html", "etc.html", "team.html"]),
+        (["x" * 300, "x" * 301], ["x" * 80 + ".html", "x" * 80 + "-2.html"]),
     ],
 )
 def test_every_team_has_a_file_of_its_own(names, files):
