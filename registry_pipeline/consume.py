@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
-from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF, RISK_BEFORE, Consumer, Made, Reading
+from registry_pipeline.consumer import PURPOSE_OF, READS, RISK_BEFORE, Consumer, Made, Reading
 from registry_pipeline.errors import BadInput, RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
@@ -230,7 +230,7 @@ def _make_before_again(reading: Reading, folder: Path) -> None:
     )
     reading.connection.execute(f"CREATE OR REPLACE TEMP VIEW {RISK_BEFORE} AS FROM risk_before_seen")
     files: dict[ConsumerName, Path] = {}
-    for name in MADE_BEFORE:
+    for name in READS["case_conference_list"]:
         if name in reading.absent:
             continue
         (folder / name).mkdir(parents=True)

@@ -48,6 +48,15 @@ tell no identity, lie with that purpose's output besides."""
 MADE_BEFORE: tuple[ConsumerName, ...] = ("risk_stratification", "care_gap", "patient_care_team")
 """Consumers' tables that later ones may read, as views of the same names; empty where they were not made."""
 
+READS: Mapping[ConsumerName, tuple[ConsumerName, ...]] = {
+    "risk_stratification": (),
+    "care_gap": ("risk_stratification",),
+    "patient_care_team": (),
+    "case_conference_list": ("risk_stratification", "care_gap"),
+    "audit_measure": (),
+}
+"""Which of those each consumer makes something of."""
+
 RISK_BEFORE = "risk_before"
 """View of an earlier night's `risk_stratification`: the newest that is four weeks old, else the oldest there is. From
 one night to the next nobody changes enough to tell; it is empty where there is none of the last 90 days."""

@@ -12,7 +12,7 @@ import dagster as dg
 from registry_pipeline import night
 from registry_pipeline.config import Configuration, ConsumerName
 from registry_pipeline.consume import ConsumerOutcome
-from registry_pipeline.consumer import MADE_BEFORE, PURPOSE_OF
+from registry_pipeline.consumer import PURPOSE_OF, READS
 from registry_pipeline.defs.checks import rules_told, sentence, told_plainly
 from registry_pipeline.defs.descriptions import Whose, table_spec
 from registry_pipeline.defs.partitions import night_of, nights
@@ -37,8 +37,7 @@ def consumer_keys(configuration: Configuration) -> list[dg.AssetKey]:
 
 def _consumer(configuration: Configuration, name: ConsumerName) -> dg.AssetsDefinition:
     key, purpose = dg.AssetKey(name), PURPOSE_OF[name].replace("_", " ")
-    named = configuration.deployment.consumers
-    before = [other for other in MADE_BEFORE if other in named and named.index(other) < named.index(name)]
+    before = [other for other in READS[name] if other in configuration.deployment.consumers]
     spec = table_spec(
         [name],
         CONSUMER_TABLES[name],
