@@ -31,8 +31,8 @@ ABOUT: Final = (
     "The probability of an emergency admission (ADMISSION METHOD that begins with 2, but 2C; to any hospital, mental"
     " health included) within 12 months, for everybody alive in the registry.\n\n"
     "**For** ranking people for proactive care, by teams that know them. **Not for** refusing care, for setting"
-    " payments, or for a person without looking at the record. What raises the probability goes with admissions and need"
-    " not cause them, so changing it need not prevent one. Fitted on one care system: another one fits its own."
+    " payments, or for a person without looking at the record. What raises the probability goes with admissions and"
+    " need not cause them, so changing it need not prevent one. Fitted on one care system: another one fits its own."
 )
 
 NOT_KNOWN: Final = (

@@ -282,8 +282,8 @@ def _about(connection: duckdb.DuckDBPyConnection, lists: Mapping[str, CodeList])
             "code_list": lists["hospital_frailty"].about,
             "inputs": "ICD-10 diagnoses of emergency admissions: the last one within 2 years of the night, and those of"
             " the 2 years before it; people of 75 and over",
-            "differs": "the age is that on the night, the paper's that at the admission: who was admitted at 73 or 74 and"
-            " is 75 by now has a score",
+            "differs": "the age is that on the night, the paper's that at the admission: who was admitted at 73 or 74"
+            " and is 75 by now has a score",
         },
         "charlson": {
             "version": "groups of Quan 2005; weights of Charlson 1987 (original) and Quan 2011 (updated)",

@@ -1,6 +1,7 @@
 -- Which provider delivers which kind of records that the scores can read, and the bit that stands for the setting and
 -- kind. Stays without a single ICD-10 diagnosis, conditions in another coding system than the lists' and medicines of
--- which nobody says whether they are repeated tell nothing: what is not there must not become a zero.
+-- which nobody says whether they are repeated tell nothing: what is not there must not become a zero. Nor does a provider
+-- tell who has no condition if most of its conditions are in another system (Read codes from before a move to SNOMED CT).
 -- Parameter: $coding_systems, of the lists of conditions.
 CREATE OR REPLACE TEMP TABLE risk_score_input AS
 WITH
@@ -18,7 +19,7 @@ delivered AS (
     UNION ALL
     SELECT
         provider, setting, 'condition',
-        bool_or(coding_system IN (SELECT unnest($coding_systems::VARCHAR[]))),
+        2 * count(*) FILTER (coding_system IN (SELECT unnest($coding_systems::VARCHAR[]))) >= count(*),
         bool_or(coding_system = 'icd10')
     FROM patient_condition
     GROUP BY provider, setting

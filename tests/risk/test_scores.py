@@ -636,6 +636,13 @@ def test_read_codes_that_no_list_holds_are_not_taken_for_no_conditions(tmp_path)
     assert found["inputs_used"] == []
 
 
+@pytest.mark.parametrize(("in_read", "score"), [(1, 0.71), (2, None)])
+def test_a_practice_most_of_whose_conditions_cannot_be_read_tells_nobody_healthy(in_read, score, tmp_path):
+    rows = [patient("a", age=70), known("a", "G"), condition("a", "44054006"), medicine("a", "1")]
+    rows += [condition("a", "C10F.", system="read2") for _ in range(in_read)]
+    assert scores_of(tmp_path, *rows)["a"]["cambridge_multimorbidity_score"] == score
+
+
 def test_stays_without_diagnoses_are_not_taken_for_no_diagnoses(tmp_path):
     rows = [patient("a", age=80), known("a", "R"), spell("a", ""), spell("a", "44054006")]
     found = scores_of(tmp_path, *rows)["a"]
