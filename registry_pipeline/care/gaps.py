@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,11 @@ def find_gaps(reading: Reading, folder: Path) -> Made:
         "code_lists": {name: code_list.about for name, code_list in lists.items()},
         "left_out": dict(read.broken),
     }
-    checks = (*_checks(read.broken, steps, counts), _partly_delivered(people.delivered, evaluated))
+    checks = (
+        *_checks(read.broken, steps, counts),
+        _partly_delivered(people.delivered, evaluated),
+        _late(people.last_contacts, evaluated, reading.night),
+    )
     return Made({TABLE.name: rows}, checks, about)
 
 
@@ -118,8 +123,12 @@ class _People:
         self.connection = reading.connection
         self.delivered: dict[str, dict[str, set[str]]] = {}
         """Kind of record, setting, and the providers that deliver it."""
-        for kind, setting, provider in reading.connection.execute(load_sql("care_delivered")).fetchall():
+        self.last_contacts: dict[tuple[str, str], date | None] = {}
+        """Setting and provider: the night of the last extract that brought contacts."""
+        for kind, setting, provider, night in reading.connection.execute(load_sql("care_delivered")).fetchall():
             self.delivered.setdefault(kind, {}).setdefault(setting, set()).add(provider)
+            if kind == "contact":
+                self.last_contacts[setting, provider] = night
         self.facts: dict[str, int] = {}
         self.groups: dict[str, tuple[int | None, str, tuple[str, ...]]] = {}
 
@@ -370,6 +379,19 @@ def _partly_delivered(delivered: Mapping[str, Mapping[str, set[str]]], evaluated
                 lacking.append(f"{len(silent)} of {setting} deliver no {called}: {named}")
     reason = "providers that deliver nothing of what others of their setting do, so that their people look due"
     return _check("providers_deliver_alike", reason, lacking)
+
+
+def _late(last: Mapping[tuple[str, str], date | None], evaluated: list[_Evaluated], night: date) -> CheckOutcome:
+    """Providers whose contacts after a discharge may have happened and not been delivered yet."""
+    counted = [count.in_ for made in evaluated if made.step.within is not None for count in made.step.counts]
+    late = [
+        f"{provider} of {setting} on {delivered}"
+        for (setting, provider), delivered in sorted(last.items())
+        if delivered is not None and delivered < night and any(not in_ or setting in in_ for in_ in counted)
+    ]
+    named = ", ".join(late[:MOST_NAMED]) + (f" and {len(late) - MOST_NAMED} others" if len(late) > MOST_NAMED else "")
+    reason = "providers whose contacts came last before the night, so that what they did since a discharge is not seen"
+    return _check("contacts_are_of_the_night", reason, [named] if late else [])
 
 
 def _name(made: _Evaluated) -> str:

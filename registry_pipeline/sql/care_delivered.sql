@@ -1,14 +1,15 @@
--- Which kinds of records each provider delivers; `record` is that it knows anybody at all.
-SELECT DISTINCT 'record' AS kind, setting, provider FROM patient_record
+-- Which kinds of records each provider delivers, and the night of the last extract that brought any; `record` is that it
+-- knows anybody at all.
+SELECT 'record' AS kind, setting, provider, max(night) AS night FROM patient_record GROUP BY ALL
 UNION ALL
-SELECT DISTINCT 'condition', setting, provider FROM patient_condition
+SELECT 'condition', setting, provider, max(night) FROM patient_condition GROUP BY ALL
 UNION ALL
-SELECT DISTINCT 'observation', setting, provider FROM patient_observation
+SELECT 'observation', setting, provider, max(night) FROM patient_observation GROUP BY ALL
 UNION ALL
-SELECT DISTINCT 'care_plan', setting, provider FROM patient_care_plan
+SELECT 'care_plan', setting, provider, max(night) FROM patient_care_plan GROUP BY ALL
 UNION ALL
-SELECT DISTINCT 'carer', setting, provider FROM patient_carer
+SELECT 'carer', setting, provider, max(night) FROM patient_carer GROUP BY ALL
 UNION ALL
-SELECT DISTINCT 'service', setting, provider FROM patient_care_service
+SELECT 'service', setting, provider, max(night) FROM patient_care_service GROUP BY ALL
 UNION ALL
-SELECT DISTINCT activity_kind, setting, provider FROM patient_activity;
+SELECT activity_kind, setting, provider, max(night) FROM patient_activity GROUP BY ALL;

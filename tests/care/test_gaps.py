@@ -452,6 +452,13 @@ def test_a_practice_that_delivers_no_observations_is_named(tmp_path):
     assert "RX1" not in check.observed  # no hospital does
 
 
+def test_a_provider_whose_contacts_came_before_the_night_is_named(tmp_path):
+    rows = [contact("2026-03-01", p, of=ELSEWHERE, night=n) for p, n in (("RY1", "2026-03-28"), ("RV1", NIGHT))]
+    made, _ = run(tmp_path, *rows, stay("2026-03-01 09:00", "2026-03-20 10:00"), has(FRAIL))
+    check = {check.name: check for check in made.checks}["contacts_are_of_the_night"]
+    assert check.observed == "RY1 of community on 2026-03-28"
+
+
 def test_a_registry_of_nobody_and_nothing(tmp_path):
     made, found = run(tmp_path, people=[])
     assert found == []
