@@ -265,9 +265,6 @@ class Counted(_Described):
 
 _KINDS = ("observation", "condition", "medication", "contact", "care_plan", "carer", "coordinator")
 
-LASTING = ("care_plan", "coordinator")
-"""Kinds that last from one day to another, where the others are of one day."""
-
 
 class After(_Described):
     """What a step follows: a discharge, alive, of these settings.
