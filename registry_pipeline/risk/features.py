@@ -62,10 +62,11 @@ _REGISTRY_VIEWS: Mapping[str, str] = {
     "risk_source_service": "patient_care_service",
     "risk_source_plan": "patient_care_plan",
     "risk_source_carer": "patient_carer",
+    "risk_source_record": "patient_record",
 }
 
-_WITHOUT_DAYS: Final = ("patient_record", "postcode_area")
-"""Tables that features may read as they are: nothing in them has a day."""
+_WITHOUT_DAYS: Final = ("postcode_area",)
+"""Tables that features may read as they are: nothing in them is of people."""
 
 _SAME: Final = 1e-6
 """Features are 32-bit numbers, the same up to their last bits whatever order they were added in. More would be enough

@@ -23,9 +23,9 @@ fact AS (
     UNION ALL
     SELECT patient_id, 'has_carer', NULL FROM carer
     UNION ALL
-    SELECT patient_record.patient_id, 'is_carer', NULL
+    SELECT record.patient_id, 'is_carer', NULL
     FROM carer
-    JOIN patient_record ON patient_record.record_id = concat(carer.provider, ':', carer.carer_local_id)
+    JOIN risk_source_record AS record ON record.record_id = concat(carer.provider, ':', carer.carer_local_id)
     WHERE carer.carer_local_id IS NOT NULL
 )
 SELECT

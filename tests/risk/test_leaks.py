@@ -27,6 +27,7 @@ from tests.risk.made_people import (
     person,
     population,
     reading,
+    record,
     spell,
 )
 
@@ -44,6 +45,9 @@ LEAKS = {
     "that a condition resolves": "SELECT patient_id, count(end_day) AS leak FROM risk_source_coded WHERE day <= $index GROUP BY 1",
     "diagnoses of a stay that lasts": "SELECT patient_id, count(*) AS leak FROM risk_source_coded"
     " WHERE kind = 'spell' AND day <= $index GROUP BY 1",
+    "that a setting knows the person": "SELECT patient_id, setting_count AS leak FROM risk_source_patient",
+    "that a hospital has a record": "SELECT patient_id, count(*) AS leak FROM risk_source_record GROUP BY 1",
+    "when a row came last": "SELECT patient_id, count(*) AS leak FROM risk_source_plan WHERE start_date <= $index AND night > $index GROUP BY 1",
     "whether a carer is assessed": "SELECT patient_id, count(assessment_date) AS leak FROM risk_source_carer WHERE start_date <= $index GROUP BY 1",
 }
 
@@ -63,11 +67,18 @@ TOLD_BESIDES = {
 def changing_person() -> dict[str, list[dict]]:
     """Somebody of whom everything changes after the index day."""
     return {
-        "patient": [{"patient_id": person(1), "birth_date": ago(30_000), "death_date": ago(20)}],
+        "patient": [{"patient_id": person(1), "birth_date": ago(30_000), "death_date": ago(20), "setting_count": 2}],
+        "patient_record": [record(1, "RXX", "acute")],
         "patient_activity": [spell(1, 370, 30, diagnoses=["J449"]), spell(1, 100), contact(1, 380)],
         "patient_condition": [condition(1, 3000, COPD, 200), condition(1, 100, DEMENTIA)],
         "patient_care_plan": [
-            {"patient_id": person(1), "start_date": ago(500), "updated_date": ago(90), "end_date": ago(30)}
+            {
+                "patient_id": person(1),
+                "start_date": ago(500),
+                "updated_date": ago(90),
+                "end_date": ago(30),
+                "night": ago(20),
+            }
         ],
         "patient_care_service": [
             {"patient_id": person(1), "start_date": ago(500), "end_date": ago(30), "service_type": "Residential"}
