@@ -1,10 +1,15 @@
--- A code of a diagnosis or medicine whose system is not delivered with it: ICD-10 if it has that form, SNOMED CT (dm+d is
--- part of it) if it is a number.
+-- A code of a diagnosis whose system is not delivered with it: ICD-10 if it has that form (a letter and two digits, then a
+-- digit, the filler X, dagger or asterisk, a mark or nothing: no Read code such as C10E), SNOMED CT if it is a number.
 CREATE OR REPLACE TEMP MACRO code_system_of_form(code) AS
     CASE
-        WHEN regexp_matches(code, '^[A-Za-z][0-9]') THEN 'icd10'
+        WHEN regexp_matches(code, '^[A-Za-z][0-9]{2}([0-9Xx]|[DdAa]?$|[^0-9A-Za-z])') THEN 'icd10'
         WHEN regexp_full_match(code, '[0-9]{6,18}') THEN 'snomed'
     END;
+
+-- A medicine's: SNOMED CT (dm+d is part of it) if it is a number. One that looks like ICD-10 is of a classification of
+-- medicines: C10AA05 is a statin, and C10 a cancer.
+CREATE OR REPLACE TEMP MACRO medicine_system_of_form(code) AS
+    CASE WHEN regexp_full_match(code, '[0-9]{6,18}') THEN 'snomed' END;
 
 -- Every coded thing that the registry knows of people: one row per event and code.
 CREATE OR REPLACE TEMP VIEW coded_event AS
@@ -49,6 +54,6 @@ WHERE code IS NOT NULL
 UNION ALL
 SELECT
     patient_id, event_key, record_id, provider, setting, 'medication',
-    start_time::DATE, end_time::DATE, code_system_of_form(code), code, NULL, NULL, NULL
+    start_time::DATE, end_time::DATE, medicine_system_of_form(code), code, NULL, NULL, NULL
 FROM patient_activity
 WHERE activity_kind = 'medication' AND code IS NOT NULL;

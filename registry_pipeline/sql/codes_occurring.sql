@@ -16,7 +16,7 @@ occurring AS (
     UNION
     SELECT 'opcs4', code FROM (SELECT unnest(procedures) AS code FROM in_activity)
     UNION
-    SELECT code_system_of_form(code), code FROM in_activity WHERE activity_kind = 'medication'
+    SELECT medicine_system_of_form(code), code FROM in_activity WHERE activity_kind = 'medication'
 )
 SELECT
     coding_system,

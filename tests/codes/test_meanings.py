@@ -16,6 +16,7 @@ from tests.codes.small_reading import (
     configuration,
     medicine,
     observation,
+    patient,
     person,
     reading_of,
     spell,
@@ -116,6 +117,30 @@ def test_each_kind_of_event_has_its_codes(configured):
         "patient_id", "event_key", "record_id", "provider", "setting", "kind", "day", "end_day", "coding_system",
         "code", "value", "is_main", "unit",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("I10", "icd10"), ("I10X", "icd10"), ("e119", "icd10"), ("E11.9", "icd10"), ("G30D", "icd10"), ("G30*", "icd10"),
+        ("E11 9", "icd10"), ("U071", "icd10"), ("44054006", "snomed"), ("C10E", None), ("C10E.", None), ("XE0Uc", None),
+        ("C10AA05", None), ("E1", None), ("12345", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_diagnosis_tells_its_system_by_its_form(configured, code, system):
+    with reading_of(configured, patient("a")) as reading:
+        codes.name_coded_events(reading.connection)
+        assert reading.connection.execute("SELECT code_system_of_form($1)", [code]).fetchall() == [(system,)]
+
+
+def test_a_medicine_of_another_classification_is_no_diagnosis(configured):
+    # C10AA05 is a statin (ATC), and ICD-10's E11 would be diabetes.
+    with reading_of(configured, medicine("a", "E11AA05"), medicine("b", "I10"), spell("c", "I10")) as reading:
+        codes.name_meanings(reading.connection, configured, ["mine"])
+        found = reading.connection.sql(
+            "SELECT patient_id FROM coded_event JOIN code_meaning USING (coding_system, code)"
+        ).fetchall()
+    assert found == [(person("c"),)]
 
 
 def test_names_add_up_and_a_list_named_twice_stands_once(configured):
