@@ -53,9 +53,10 @@ def check(configuration: Configuration) -> None:
     """Refuse choices of a deployment that audit cannot follow, before a night rests on them.
 
     Raises:
-        BadInput: audit.rebase names a measure that there is none of, or a code list of audit's cannot be used.
+        BadInput: audit.rebase names a measure that there is none of or a day within a month, or a code list of audit's
+            cannot be used.
     """
-    table.refuse_unknown_rebase(configuration)
+    table.refuse_unusable_rebase(configuration)
     for name in cells.CODE_LISTS:
         codes.load(configuration, name)
 
@@ -84,7 +85,7 @@ def measure(reading: Reading, folder: Path) -> Made:
     connection.unregister("audit_shown")
     cells.forget_counts(connection)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {TABLE.name} AS FROM {scan(file)}")
-    pages = write_pages(connection, reading, folder, MEASURES, not_made=counted.not_made)
+    pages = write_pages(connection, reading, folder, MEASURES, not_made=counted.not_made, steps=_steps(counted))
     about = _about(reading, counted, is_linkage_known=is_linkage_known)
     return Made({TABLE.name: written}, tuple(_checks(counted, rows)), about, tuple(pages))
 
@@ -97,6 +98,10 @@ def _about(reading: Reading, counted: cells.Counted, *, is_linkage_known: bool) 
         "providers_begin_later": {
             kind: {provider: day.isoformat() for provider, day in providers.items()}
             for kind, providers in counted.begins_later.items()
+        },
+        "providers_end_early": {
+            kind: {provider: day.isoformat() for provider, day in providers.items()}
+            for kind, providers in counted.ends_early.items()
         },
         "measures": {
             name: {
@@ -121,6 +126,25 @@ def _about(reading: Reading, counted: cells.Counted, *, is_linkage_known: bool) 
     }
 
 
+_KINDS = {
+    "spell": "Hospital stays",
+    "contact": "Contacts outside hospital",
+    "observation": "Care processes",
+    "care_plan": "Care plans",
+}
+"""Kinds of record of which a provider can begin late or stop early."""
+
+
+def _steps(counted: cells.Counted) -> list[str]:
+    """Where a series steps because records begin or end, as sentences."""
+    return [
+        f"{_KINDS[kind]} from {provider} {what} {day:%B %Y}: a step there is no change of care."
+        for what, of in (("begin in", counted.begins_later), ("end with", counted.ends_early))
+        for kind, providers in of.items()
+        for provider, day in providers.items()
+    ]
+
+
 def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
     import pyarrow.compute as pc
 
@@ -136,14 +160,10 @@ def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
         ),
         CheckOutcome(
             name="every_provider_has_the_whole_history",
-            passed=not counted.begins_later,
+            passed=not counted.begins_later and not counted.ends_early,
             severity="warning",
             dimension="completeness",
-            reason="; ".join(
-                f"{kind} records of {provider} begin {day:%B %Y}, which the whole system's series shows as a step"
-                for kind, providers in counted.begins_later.items()
-                for provider, day in providers.items()
-            ),
+            reason=" ".join(_steps(counted)),
         ),
         CheckOutcome(
             name="rows_hidden_by_small_numbers",

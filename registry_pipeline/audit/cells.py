@@ -24,7 +24,14 @@ from registry_pipeline.audit.measures import (
     Dimension,
     Needs,
 )
-from registry_pipeline.audit.periods import Month, Period, first_whole_month, periods_of, whole_months
+from registry_pipeline.audit.periods import (
+    Month,
+    Period,
+    first_whole_month,
+    last_whole_month,
+    periods_of,
+    whole_months,
+)
 from registry_pipeline.consumer import Reading
 from registry_pipeline.govern.postcodes import name_areas
 from registry_pipeline.storage import load_sql
@@ -44,6 +51,8 @@ GROUPS: tuple[Dimension, ...] = ("practice", "neighbourhood", "lsoa", "ethnicity
 
 NO_RECORDS: Mapping[Needs, str] = {
     "spell": "the registry holds no hospital stays",
+    "method": "no hospital says how people were admitted",
+    "diagnosis": "no hospital says of what people were treated",
     "ready": "no hospital says when people are clinically ready to leave",
     "contact": "the registry holds no contacts outside hospital",
     "observation": "the registry holds no record of a care process or conference",
@@ -58,12 +67,22 @@ _BEGINS: Mapping[Needs, tuple[str, str]] = {
     "ready": (
         "patient_activity WHERE activity_kind = 'spell' AND clinically_ready_date IS NOT NULL", "end_time::DATE",
     ),
+    "method": (
+        "patient_activity WHERE activity_kind = 'spell' AND admission_method IS NOT NULL", "start_time::DATE",
+    ),
+    "diagnosis": ("patient_activity WHERE activity_kind = 'spell' AND len(diagnoses) > 0", "start_time::DATE"),
     "contact": ("patient_activity WHERE activity_kind = 'contact' AND setting <> 'acute'", "start_time::DATE"),
     "observation": ("patient_observation WHERE true", "start_date"),
     "care_plan": ("patient_care_plan WHERE true", "start_date"),
 }  # fmt: skip
 """Where each kind of record lies and by what day it begins. Conditions and carers begin with people, not with a
 feed."""
+
+_COLUMN_OF_STAYS: tuple[Needs, ...] = ("ready", "method", "diagnosis")
+"""Columns of stays, which a small ward may fill now and then only."""
+
+_STEADY: tuple[Needs, ...] = ("spell", "contact", "observation")
+"""Records that come every day, so that their feed has stopped where they stop."""
 
 _ALWAYS: Mapping[Needs, str] = {"condition": "patient_condition", "carer": "patient_carer"}
 
@@ -107,6 +126,8 @@ class Counted:
         not_made: measure to why it could not be counted.
         begins: kind of record to the first day of the first whole month.
         begins_later: of those kinds, the providers whose records begin later than the first provider's, with the day.
+        ends_early: kind of record to the providers whose records stop before the newest month, with the last day of
+            their last whole month.
         lists: what the manifest says of the code lists.
         moves: moves of the linkage threshold that were looked at.
     """
@@ -118,6 +139,7 @@ class Counted:
     not_made: Mapping[str, str]
     begins: Mapping[str, date]
     begins_later: Mapping[str, Mapping[str, date]]
+    ends_early: Mapping[str, Mapping[str, date]]
     lists: Mapping[str, Mapping[str, str]]
     moves: Sequence[float]
 
@@ -136,7 +158,8 @@ def count(reading: Reading) -> Counted:
     _name_pairs(connection, "audit_neighbourhood", ("practice", "neighbourhood"), neighbourhood_of.items())
     begins_of = {need: _first_months(connection, need, reading.night) for need in NO_RECORDS}
     begins = {need: first for need, (first, _) in begins_of.items()}
-    periods, not_made = _plan(months, begins, reading.night)
+    ends_of = {need: _last_months(connection, need, reading.night, months) for need in _STEADY}
+    periods, not_made = _plan(months, begins, {need: last for need, (last, _) in ends_of.items()}, reading.night)
     lists = codes.name_meanings(connection, reading.configuration, CODE_LISTS)
     known = {"lsoa": has_areas, "deprivation": has_areas, "neighbourhood": bool(neighbourhood_of)}
     groups = tuple(group for group in GROUPS if known.get(group, True))
@@ -151,6 +174,7 @@ def count(reading: Reading) -> Counted:
         not_made=not_made,
         begins={need: months[n].first for need, n in begins.items() if n is not None and 0 <= n < len(months)},
         begins_later=_later(months, begins_of),
+        ends_early={need: ends for need, (_, ends) in ends_of.items() if ends},
         lists={name: code_list.about for name, code_list in lists.items()},
         moves=[row[0] for row in connection.execute("SELECT threshold_move FROM audit_move ORDER BY 1").fetchall()],
     )
@@ -204,13 +228,37 @@ def _first_months(connection: duckdb.DuckDBPyConnection, need: Needs, night: dat
     return begins.pop(None, None), {provider: month for provider, month in begins.items() if provider and month}
 
 
+def _last_months(
+    connection: duckdb.DuckDBPyConnection, need: Needs, night: date, months: Sequence[Month]
+) -> tuple[int, dict[str, date]]:
+    """The last whole month of a kind of record, and the last day of that of each provider whose feed has stopped."""
+    source, day = _BEGINS[need]
+    found = connection.execute(
+        f"SELECT provider, audit_month_of({day}) AS month, count(*), max({day}) FROM {source} AND {day} <= $night"  # noqa: S608  # names of this module
+        " GROUP BY provider, month",
+        {"night": night},
+    ).fetchall()
+    counted: dict[str | None, tuple[dict[int, int], dict[int, date]]] = defaultdict(lambda: ({}, {}))
+    for provider, month, rows, last in found:
+        for whose in (None, provider):
+            counts, days = counted[whose]
+            counts[month] = counts.get(month, 0) + rows
+            days[month] = max(days.get(month, last), last)
+    ends = {whose: last_whole_month(*of, months) for whose, of in counted.items()}
+    newest = months[-1].number
+    stopped = {
+        provider: months[end].last for provider, end in sorted(ends.items(), key=str) if provider and 0 <= end < newest
+    }
+    return ends.get(None, newest), stopped
+
+
 def _later(
     months: Sequence[Month], begins: Mapping[Needs, tuple[int | None, dict[str, int]]]
 ) -> dict[str, dict[str, date]]:
     """Providers whose records of a kind begin after the first provider's and within the months looked at."""
     found: dict[str, dict[str, date]] = {}
     for need, (first, by_provider) in begins.items():
-        if need == "ready":  # a column of stays, which a small ward may fill now and then only
+        if need in _COLUMN_OF_STAYS:
             continue
         for provider, month in sorted(by_provider.items()):
             # A month later may be chance, where records are few.
@@ -220,7 +268,7 @@ def _later(
 
 
 def _plan(
-    months: Sequence[Month], begins: Mapping[Needs, int | None], night: date
+    months: Sequence[Month], begins: Mapping[Needs, int | None], ends: Mapping[Needs, int], night: date
 ) -> tuple[dict[str, list[Period]], dict[str, str]]:
     """Months and years of each measure, and why the others cannot be counted."""
     periods: dict[str, list[Period]] = {}
@@ -231,11 +279,13 @@ def _plan(
             not_made[measure.name] = NO_RECORDS[lacking[0]]
             continue
         first = max(begin for need in measure.needs if (begin := begins[need]) is not None)
-        found = periods_of(measure, months, first, night)
+        last = min((ends[need] for need in measure.needs if need in ends), default=None)
+        found = periods_of(measure, months, first, night, ends=last)
         if found:
             periods[measure.name] = found
         else:
-            not_made[measure.name] = "its records do not go back far enough for one whole month"
+            needed = f"{measure.looks_back_months + 1} whole months" if measure.looks_back_months else "one whole month"
+            not_made[measure.name] = f"its records do not go back far enough: it needs {needed}"
     return periods, not_made
 
 

@@ -31,7 +31,9 @@ OF_EVENTS: tuple[Dimension, ...] = (
     "deprivation",
 )
 
-Needs = Literal["spell", "spell_or_contact", "ready", "contact", "observation", "condition", "care_plan", "carer"]
+Needs = Literal[
+    "spell", "method", "diagnosis", "ready", "contact", "observation", "condition", "care_plan", "carer"
+]  # fmt: skip
 """The records without which a measure cannot be counted."""
 
 
@@ -154,7 +156,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="standardised",
         sql="audit_admission",
-        needs=("spell",),
+        needs=("spell", "method"),
         lowest_age=65,
     ),
     Measure(
@@ -174,7 +176,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="standardised",
         sql="audit_bed_day",
-        needs=("spell",),
+        needs=("spell", "method"),
         looks_back_months=1,
         lowest_age=65,
     ),
@@ -193,7 +195,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="standardised",
         sql="audit_admission",
-        needs=("spell",),
+        needs=("spell", "method", "diagnosis"),
     ),
     Measure(
         name="length_of_stay",
@@ -210,7 +212,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="mean",
         sql="audit_discharge",
-        needs=("spell",),
+        needs=("spell", "method"),
         looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
@@ -230,7 +232,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="share",
         sql="audit_discharge",
-        needs=("spell",),
+        needs=("spell", "method"),
         looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
@@ -254,7 +256,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="share",
         sql="audit_readmission",
-        needs=("spell",),
+        needs=("spell", "method"),
         dimensions=OF_EVENTS,
         follow_up_days=29,
     ),
@@ -273,7 +275,7 @@ MEASURES: tuple[Measure, ...] = (
         better="down",
         kind="mean",
         sql="audit_discharge",
-        needs=("ready",),
+        needs=("spell", "ready"),
         looks_back_months=1,
         dimensions=OF_EVENTS,
         is_moved_by_linkage=False,
@@ -334,7 +336,7 @@ MEASURES: tuple[Measure, ...] = (
         better="up",
         kind="share",
         sql="audit_first_contact",
-        needs=("spell", "contact"),
+        needs=("spell", "method", "contact"),
         dimensions=OF_EVENTS,
         follow_up_days=2,
     ),

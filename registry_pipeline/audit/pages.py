@@ -21,6 +21,7 @@ from registry_pipeline.audit.section import Teller, Told
 from registry_pipeline.audit.shown import NAMELESS, PEERS, SYSTEM, Shown, Unit, read
 from registry_pipeline.consumer import Reading
 from registry_pipeline.pages import shell
+from registry_pipeline.pages.words import NOT_KNOWN
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,8 @@ INDEX, FOLDER = "index.html", "pages"
 
 MOST_LISTED = 6
 """Lines of a list on the first screen; the rest stands below, or in the index."""
+
+NOTHING_JUDGED = "no measure has limits here: months are too few, or hidden as small numbers"
 
 STYLES = ("process.css", "audit.css")
 
@@ -60,6 +63,7 @@ def write_pages(
     measures: Sequence[Measure],
     *,
     not_made: Mapping[str, str] | None = None,
+    steps: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Write every page, all or none.
 
@@ -69,6 +73,7 @@ def write_pages(
         folder: the consumer's; pages lie in its folder `pages/`.
         measures: in the order of the pages.
         not_made: by measure, why it could not be counted.
+        steps: sentences: where series step because a provider's records begin or end.
 
     Returns:
         The files, the index first.
@@ -86,7 +91,9 @@ def write_pages(
     for organisation in organisations:
         told = _tell(organisation.unit, tellers, missing)
         entries.append(_entry(organisation, told))
-        pages[folder / FOLDER / organisation.file] = _page(reading, organisation, organisations, told, shown, concerns)
+        pages[folder / FOLDER / organisation.file] = _page(
+            reading, organisation, organisations, told, shown, concerns, steps
+        )  # fmt: skip
     index = {folder / FOLDER / INDEX: _index(reading, entries)}
     files = {**index, **pages}
     storage.write_texts(files)
@@ -136,6 +143,7 @@ def _page(
     told: Sequence[Told],
     shown: Shown,
     concerns: Mapping[Unit, int],
+    steps: Sequence[str],
 ) -> str:
     is_system = organisation.unit == SYSTEM
     deployment = reading.configuration.deployment.name
@@ -149,6 +157,7 @@ def _page(
         reading=reading,
         months=_months(told, shown, organisation.unit),
         is_system=is_system,
+        is_judged=any(each.variation.kind != "few" or each.place for each in told),
         ways=_ways(reading, organisation, organisations),
         cards=_cards(told, is_system=is_system),
         concerns=[each for each in told if each.variation.kind == "concern" or each.place_mark == "concern"],
@@ -160,6 +169,7 @@ def _page(
         better_words=section.BETTER_WORDS,
         small_numbers=SMALL_NUMBERS,
         limitations=LIMITATIONS,
+        steps=steps,
         most_listed=MOST_LISTED,
     )
 
@@ -192,10 +202,10 @@ def _ways(reading: Reading, organisation: Organisation, organisations: Sequence[
 
 def _cards(told: Sequence[Told], *, is_system: bool) -> list[Card]:
     judged = [each for each in told if each.variation.kind in {"concern", "improvement", "change", "common"}]
-    of = f"of {_measures(judged)} with limits, in the newest month"
+    of = f"of {_measures(judged)} with limits, in the newest month" if judged else NOTHING_JUDGED
     cards = [
-        Card("Concern", str(_having(told, "concern")), "concern", of),
-        Card("Improvement", str(_having(told, "improvement")), "improvement", of),
+        Card(name, str(_having(told, name.lower())) if judged else NOT_KNOWN, name.lower(), of)
+        for name in ("Concern", "Improvement")
     ]
     if _having(told, "change"):
         cards.append(Card("Change", str(_having(told, "change")), "change", f"{of}; neither direction is better"))
@@ -225,27 +235,29 @@ class Entry:
 
     Attributes:
         organisation: whose page.
-        concerns, improvements: the newest month is a signal of it.
-        worse, better: the year lies beyond the 99.8% limits among its peers.
-        shown: there are figures.
+        concerns, improvements: the newest month is a signal of it; None where no measure has limits.
+        worse, better: the year lies beyond the 99.8% limits among its peers; None where no measure is compared.
+        shown: there are figures that are not hidden.
     """
 
     organisation: Organisation
-    concerns: int
-    improvements: int
-    worse: int
-    better: int
+    concerns: int | None
+    improvements: int | None
+    worse: int | None
+    better: int | None
     shown: int
 
 
 def _entry(organisation: Organisation, told: Sequence[Told]) -> Entry:
+    has_limits = any(each.variation.kind != "few" for each in told)
+    is_compared = any(each.place for each in told)
     return Entry(
         organisation,
-        _having(told, "concern"),
-        _having(told, "improvement"),
-        sum(each.place_mark == "concern" for each in told),
-        sum(each.place_mark == "improvement" for each in told),
-        sum(not each.not_made for each in told),
+        _having(told, "concern") if has_limits else None,
+        _having(told, "improvement") if has_limits else None,
+        sum(each.place_mark == "concern" for each in told) if is_compared else None,
+        sum(each.place_mark == "improvement" for each in told) if is_compared else None,
+        sum(each.is_shown for each in told),
     )
 
 

@@ -3,9 +3,9 @@
 What belongs here: whole calendar months before the night, where each kind of record begins, and the years that are made
 of months. What does not: counting what lies in them.
 
-A month before the records of its kind begin is not told: no admissions were delivered is not the same as none were
-made. Years are whole, do not overlap, and end with the measure's last whole month: years that overlap would give single
-months away by subtraction.
+A month before the records of its kind begin, or after they end, is not told: no admissions were delivered is not the
+same as none were made. Years are whole, do not overlap, and end with the measure's last whole month: years that overlap
+would give single months away by subtraction.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ THINNEST = 0.1
 
 LATE_START = 7
 """Days into its first month that a feed may begin and the month still count as whole."""
+
+
+SURELY_MORE = 10
+"""Records of a usual month from which on months without any are no chance: the feed has stopped."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,30 @@ def first_whole_month(rows: Mapping[int, int], first_days: Mapping[int, date]) -
     return start if begun_before or first_days[start].day <= LATE_START else start + 1
 
 
-def periods_of(measure: Measure, months: Sequence[Month], begins: int, night: date) -> list[Period]:
+def last_whole_month(rows: Mapping[int, int], last_days: Mapping[int, date], months: Sequence[Month]) -> int:
+    """The last month whose records of a kind are whole: that of the night, unless a busy feed has stopped before.
+
+    Args:
+        rows: records by month.
+        last_days: the last day with a record, of each of those months.
+        months: that audit looks at.
+    """
+    newest = months[-1]
+    looked_at = sorted(rows.get(month.number, 0) for month in months if month.number >= min(rows, default=0))
+    filled = [count for count in looked_at if count]
+    usual = filled[(len(filled) - 1) // 2] if filled else 0
+    if usual < SURELY_MORE:
+        return newest.number
+    last = max(number for number, count in rows.items() if count >= THINNEST * usual)
+    if last > newest.number or (newest.last - last_days[last]).days <= LATE_START:
+        return newest.number
+    month = months[last] if last >= 0 else None
+    return last if month is not None and (month.last - last_days[last]).days <= LATE_START else last - 1
+
+
+def periods_of(
+    measure: Measure, months: Sequence[Month], begins: int, night: date, *, ends: int | None = None
+) -> list[Period]:
     """The months and years of a measure.
 
     Args:
@@ -89,8 +116,11 @@ def periods_of(measure: Measure, months: Sequence[Month], begins: int, night: da
         months: that audit looks at.
         begins: the first month from which on its records are whole.
         night: of the registry.
+        ends: the last month whose records are whole; None where that is the newest.
     """
     begins = begins + measure.looks_back_months
+    if ends is not None and ends < months[-1].number:
+        night = months[ends].last if ends >= 0 else months[0].first - timedelta(days=1)
     followed = [m for m in months if m.last + timedelta(days=measure.follow_up_days) <= night and m.number >= begins]
     if not followed:
         return []

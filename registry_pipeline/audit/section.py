@@ -122,6 +122,11 @@ class Told:
     charts: tuple[Chart, ...]
     not_made: str = ""
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its newest month or its last year is told, and not hidden."""
+        return bool({self.month_value, self.year_value} - {HIDDEN, words.NOT_KNOWN})
+
 
 @dataclass(frozen=True)
 class Teller:
@@ -208,6 +213,8 @@ def teller(measure: Measure, shown: Shown) -> Teller:
     system = shown.of(SYSTEM, measure.name).year
     known = [value for value in [*values, system.value if system else None] if value is not None]
     decimals = words.decimals_of([max(known, default=1.0) + 1e-6], "number") if measure.kind != "share" else None
+    if not measure.counts_people:  # whole meetings by the month, and their mean over a year
+        decimals = 1
     made = Teller(measure, shown, decimals, told, untold)
     if system is None or system.value is None or not made.is_comparable:
         return made

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from registry_pipeline import xmr
 from registry_pipeline.audit import funnel, hiding, intervals
@@ -44,20 +44,30 @@ chart (Wheeler 2011, Working with rare events, Quality Digest; one a month is th
 FUNNEL_OF = ("practice", "provider")
 
 
-def refuse_unknown_rebase(configuration: Configuration) -> None:
-    """Stop where the deployment counts the limits of a measure anew that there is none of.
+def refuse_unusable_rebase(configuration: Configuration) -> None:
+    """Stop where the deployment counts limits anew of a measure that there is none of, or from within a month.
+
+    A day before or after the months that audit looks at is no error: the months move on.
 
     Raises:
-        BadInput: with file, line and the nearest name.
+        BadInput: with file and line.
     """
-    for name in configuration.deployment.audit.rebase:
-        if name in BY_NAME:
-            continue
-        file = configuration.directory / "registry.yaml"
-        where = f"{file}, line {line_of(file, ['audit', 'rebase', name])}" if file.is_file() else str(file)
-        near = difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(BY_NAME)}."
-        raise BadInput(f"{where}: audit.rebase: there is no measure {name!r}; {hint}")
+    for name, days in configuration.deployment.audit.rebase.items():
+        if name not in BY_NAME:
+            near = difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(BY_NAME)}."
+            _refuse(configuration, name, f"there is no measure {name!r}; {hint}")
+        if BY_NAME[name].is_state:
+            _refuse(configuration, name, f"{name} has no control limits to count anew, since it is a state; remove it.")
+        for day in days:
+            if day.day != 1:
+                _refuse(configuration, name, f"{name}: {day} is no first day of a month; give {day.replace(day=1)}.")
+
+
+def _refuse(configuration: Configuration, name: str, why: str) -> NoReturn:
+    file = configuration.directory / "registry.yaml"
+    where = f"{file}, line {line_of(file, ['audit', 'rebase', name])}" if file.is_file() else str(file)
+    raise BadInput(f"{where}: audit.rebase: {why}")
 
 
 class _Rows:

@@ -87,7 +87,8 @@ class Registry:
         self.add("patient", of=999, birth_date="1900-01-02", death_date="2024-06-30")
         self.add("patient_record", of=999, record_id="G:999", provider="G", setting="gp")
         self.add("patient_activity", of=999, activity_kind="spell", start_time=stays, end_time=stays,
-                 provider="R", patient_classification="2", clinically_ready_date=stays, is_emergency=False)  # fmt: skip
+                 provider="R", patient_classification="2", clinically_ready_date=stays, is_emergency=False,
+                 admission_method="11", diagnoses=["Z000"])  # fmt: skip
         self.add("patient_activity", of=999, activity_kind="contact", start_time=day)
         self.add("patient_observation", of=999, code="1", coding_system="snomed", start_date=day)
         return self.add("patient_care_plan", of=999, start_date=f"{int(day[:4]) - 1}{day[4:]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -325,6 +325,47 @@ def test_a_month_ends_with_the_night_or_is_not_whole(tmp_path) -> None:
         return str(max(p.last for p in periods["length_of_stay"]))
 
     assert (last(NIGHT), last(date(2026, 6, 29))) == ("2026-06-30", "2026-05-31")
+
+
+def test_months_after_a_feed_has_stopped_are_not_told_as_months_of_nothing(tmp_path) -> None:
+    registry = Registry().started()
+    for n in range(400):
+        day = date(2024, 7, 1) + timedelta(days=n)
+        registry.person(n).stay(n, str(day), str(day)).contact(n, str(day))
+    for n in range(400, 728):
+        registry.person(n).contact(n, str(date(2024, 7, 1) + timedelta(days=n)))
+    counted = cells.count(registry.reading(tmp_path))
+    assert counted.ends_early == {"spell": {"R": date(2025, 7, 31)}}, "the last stay is of 4 August 2025"
+    assert max(p.last for p in counted.periods["emergency_admissions_65"]) == date(2025, 7, 31)
+    assert max(p.last for p in counted.periods["readmission_30_days"]) == date(2025, 6, 30)
+
+
+def test_a_feed_of_few_has_not_stopped_because_nothing_was_done_lately(tmp_path) -> None:
+    registry = Registry().started()
+    for n in range(12):
+        registry.person(n).stay(n, f"2024-{7 + n // 2}-05", f"2024-{7 + n // 2}-06")
+    counted = cells.count(registry.reading(tmp_path))
+    assert not counted.ends_early
+    assert max(p.last for p in counted.periods["emergency_admissions_65"]) == NIGHT
+
+
+@pytest.mark.parametrize(
+    ("lacks", "reason", "measures"),
+    [
+        ("admission_method", "no hospital says how people were admitted", {
+            "emergency_admissions_65", "emergency_bed_days_65", "preventable_admissions", "length_of_stay",
+            "long_stays", "readmission_30_days", "community_2_days_75",
+        }),
+        ("diagnoses", "no hospital says of what people were treated", {"preventable_admissions"}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_hospital_says_is_not_counted_as_nothing(lacks: str, reason: str, measures: set[str], tmp_path) -> None:
+    registry = Registry().started().person(1).stay(1, "2025-01-02", "2025-01-05", diagnoses=["J440"])
+    for row in registry.rows["patient_activity"]:
+        row[lacks] = None
+    not_made = cells.count(registry.reading(tmp_path)).not_made
+    assert {name for name, why in not_made.items() if why == reason} == measures
 
 
 def test_stays_that_last_are_not_told_of_the_first_month_of_a_feed(tmp_path) -> None:

@@ -304,6 +304,22 @@ def test_a_month_or_a_single_year_is_enough(tmp_path):
     assert "The year" not in told
 
 
+def test_where_nothing_can_be_judged_no_zero_says_that_all_is_well(tmp_path):
+    only = [row for row in made_up.told_in_full() if row["dimension"] == "practice" and row["period_months"] == 1]
+    pages = written([made_up.hidden(row) for row in only], tmp_path)
+    page = pages["practice_A81001.html"]
+    assert "Nothing could be judged: numbers are too small to show, or months too few." in page
+    assert "No measure shows a signal of concern." not in page
+    assert '<span class="value">–</span><span class="name">Concern</span>' in page
+    assert "not judged" in pages["index.html"]
+
+
+def test_a_step_that_is_no_change_of_care_is_said_on_every_page(tmp_path):
+    step = "Hospital stays from RX1 end with August 2025: a step there is no change of care."
+    pages = written(made_up.told_in_full(), tmp_path, steps=[step])
+    assert all(step in text for name, text in pages.items() if name != "index.html")
+
+
 def test_text_of_the_data_stays_text(tmp_path):
     names = ('A"><img src=x onerror=alert(1)>', HOSTILE, "A/../../b", "a/../../B")
     rows = made_up.rows(FEW, practices=names, neighbourhoods=[HOSTILE])

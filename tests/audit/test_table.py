@@ -513,6 +513,22 @@ def test_an_unknown_measure_under_rebase_is_refused_with_line_and_nearest(tmp_pa
     check(Registry().reading(tmp_path / "other").configuration)
 
 
+@pytest.mark.parametrize(
+    ("measure_name", "day", "why"),
+    [
+        ("length_of_stay", "2025-06-15", r"length_of_stay: 2025-06-15 is no first day of a month; give 2025-06-01\."),
+        ("copd_review", "2025-06-01", r"copd_review has no control limits to count anew, since it is a state"),
+    ],
+    ids=["within a month", "a state"],
+)
+def test_a_rebasing_that_would_do_nothing_or_something_else_is_refused(
+    measure_name: str, day: str, why: str, tmp_path
+) -> None:
+    reading = Registry().reading(tmp_path, audit={"rebase": {measure_name: [day]}})
+    with pytest.raises(BadInput, match=r"audit\.rebase: " + why):
+        check(reading.configuration)
+
+
 def test_rebasing_changes_the_limits_from_its_month_on(tmp_path) -> None:
     counted = cells.count(busy(900).reading(tmp_path))
     day = date(2025, 7, 1)
