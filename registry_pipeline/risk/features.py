@@ -11,8 +11,9 @@ condition counts from its onset, even if it was recorded later), which home, sex
 people who have left since, and records that were deleted or mended since.
 
 Sex is a feature as in published models of emergency admission (QAdmissions, Hippisley-Cox 2013), since conditions and
-care differ by it. Ethnicity is none: it stands in no published model of the kind that is used in care, and what it
-would add is access to care rather than need; how well every group is served is evaluated instead (`evaluate`).
+care differ by it. Ethnicity is none: QAdmissions has it, PARR-30 (Billings 2012) has not, and a choice of this registry
+it is: what it adds is access to care as well as need, so that a group that is admitted less often for want of access
+would be ranked down for it. How well every group is served is evaluated instead (`evaluate`).
 """
 
 from __future__ import annotations

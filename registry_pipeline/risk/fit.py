@@ -63,12 +63,12 @@ LEAST_TEST_EVENTS: Final = 100
 
 MOST_PLAUSIBLE_AUC: Final = 0.90
 """No single thing that is known on a day tells emergency admissions apart so well: whole published models reach 0.70 to
-0.85 (PARR-30 0.70, QAdmissions 0.77; 0.85 with machine learning on a GP's whole record, Rahimian 2018, PLoS Med 15:
-e1002695). What does was written afterwards; so was some of it where all features together do."""
+0.80 (PARR-30 0.70, QAdmissions 0.77), and hardly more with machine learning on the same variables (0.78, Rahimian 2018,
+PLoS Med 15: e1002695). What does was written afterwards; so was some of it where all features together do."""
 
 MOST_PLAUSIBLE_SHARE: Final = 0.95
-"""No state or past use is followed by an emergency admission in so many people within a year (of people who had five
-and more in the year before, about three in four)."""
+"""No state or past use is followed by an emergency admission in so many people within a year (a
+judgement, not a published figure: even of people with many in the year before, some have none)."""
 
 LEAST_WITH_IT: Final = 50
 """People with a feature from whom on `MOST_PLAUSIBLE_SHARE` is looked at: of fewer, chance may do it."""
