@@ -41,7 +41,7 @@ LIMITATIONS: tuple[str, ...] = (
 SMALL_NUMBERS = (
     "Counts of 1 to 7 people or stays are hidden with their whole row, others rounded to the nearest 5; shares and"
     " rates are made of rounded counts, and their intervals and places in a funnel allow for what rounding leaves open;"
-    " means and standardised rates are shown where 8 or more stand behind them. Where"
+    " means and standardised rates (to three figures) are shown where 8 or more stand behind them. Where"
     " a hidden row would follow from a total and the rows beside it (months of a year, groups of a dimension, practices"
     " of a neighbourhood), another row is hidden as well. Not defended against: several breakdowns, measures or nights,"
     " or successive months of a state, taken together."

@@ -5,10 +5,10 @@ What belongs here: the columns of `audit_measure`. What does not: counting (`cel
 
 What is shown of shares and rates is made of counts to the nearest 5, their intervals too, so that nothing gives the
 exact count away. Their intervals reach over every count that would be rounded to the same, and a funnel judges each
-unit by the one of them that speaks most for it: rounding puts nobody beyond a limit. Means and standardised rates are
-shown as they are where 8 or more stand behind them, as the rule of small numbers has it for averages. Charts and
-funnels are made of shown values only; a series with a hidden month has no limits: those that are hidden are its low
-ones, and limits of the rest would lie too high.
+unit by the one of them that speaks most for it: rounding puts nobody beyond a limit. Means are shown as they are where
+8 or more stand behind them, as the rule of small numbers has it for averages, and standardised rates to three figures.
+Charts and funnels are made of shown values only; a series with a hidden month has no limits: those that are hidden are
+its low ones, and limits of the rest would lie too high.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ FEWEST_MONTHS = 12
 FEWEST_A_MONTH = 1.0
 """Average count a month below which there are no limits: mostly zeros, a series of rare events is no matter for an XmR
 chart (Wheeler 2011, Working with rare events, Quality Digest; one a month is this registry's choice)."""
+
+FIGURES, MANY = 3, 1000
+"""Figures that a standardised rate is told to, where fewer than so many events (stays, of nights) stand behind it.
+
+With all its decimals, the rate of a group that is all of one age would give its exact count away.
+"""
 
 FUNNEL_OF = ("practice", "provider")
 
@@ -144,6 +150,8 @@ def shown(counted: Counted, rebase: Mapping[str, Sequence[date]], *, is_linkage_
         _compare(measure, rows, told, counted.setting_of, columns, words)
         if is_linkage_known and measure.is_moved_by_linkage:
             _give_range(measure, rows, told, columns)
+        if measure.is_standardised:
+            _coarsen(told[rows.cases[told] < MANY], columns)
         if not measure.is_state:
             _chart(measure, rows, hidden, rebase.get(measure.name, ()), columns, words)
     of_row = [BY_NAME[name] for name in rows.measures]
@@ -331,6 +339,17 @@ def _give_range(measure: Measure, rows: _Rows, told: Ints, columns: Mapping[str,
         found.append(np.clip(moved, 0, 1.0 if measure.kind == "share" else None))
     columns["linkage_low"][told] = np.fmin(value, np.fmin(*found))
     columns["linkage_high"][told] = np.fmax(value, np.fmax(*found))
+
+
+def _coarsen(few: Ints, columns: Mapping[str, Floats]) -> None:
+    """Standardised rates, their intervals and ranges to three figures."""
+    import numpy as np
+
+    for name in ("value", "interval_low", "interval_high", "linkage_low", "linkage_high"):
+        values = columns[name][few]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit = 10.0 ** (np.floor(np.log10(values)) - (FIGURES - 1))
+            columns[name][few] = np.where(values > 0, np.round(values / unit) * unit, values)
 
 
 def _compare(

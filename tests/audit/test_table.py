@@ -239,6 +239,15 @@ def test_standardised_rates_lie_in_their_intervals(made: dict[str, Any]) -> None
     assert all(row["interval_low"] < row["value"] < row["interval_high"] for row in rows)
 
 
+def test_standardised_rates_of_few_have_three_figures(made: dict[str, Any]) -> None:
+    """Of a group that is all of one age band, the rate is events by person-days: its decimals would tell both."""
+    rows = [r for r in made["rows"] if r["is_standardised"] and r["value"]]
+    assert rows
+    for row in rows:
+        for name in ("value", "interval_low", "interval_high"):
+            assert row[name] == pytest.approx(float(f"{row[name]:.3g}"), rel=1e-12), row
+
+
 Key = tuple[Any, ...]
 
 
