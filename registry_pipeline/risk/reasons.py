@@ -27,6 +27,10 @@ MOST_REASONS: Final = 5
 LEAST_ADDED: Final = 0.05
 """Log odds below which a theme is no reason: it raises the odds by less than a twentieth."""
 
+FIT: Final = 0.12
+"""Electronic frailty index up to which somebody is fit (Clegg 2016): that it was looked at raises the risk then, and read
+as a reason it would say the contrary."""
+
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -102,7 +106,7 @@ def _deprivation(_features: Sequence[Feature], values: Values, _longest: int) ->
 
 def _frailty_index(_features: Sequence[Feature], values: Values, _longest: int) -> str | None:
     # Not that of the table: any setting's newest value, however old, and at any age.
-    return f"electronic frailty index recorded as {values[0]:.2f}" if values[0] > 0 else None
+    return f"electronic frailty index recorded as {values[0]:.2f}" if values[0] > FIT else None
 
 
 def _frailty_points(_features: Sequence[Feature], values: Values, longest: int) -> str | None:

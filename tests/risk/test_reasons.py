@@ -63,7 +63,8 @@ def test_words(values, longest, words):
     "values",
     [
         {"emergency_admissions_long": 0}, {"gp_contacts_long": 0}, {"condition_copd": 0}, {"deprivation": 2},
-        {"deprivation": NOT_KNOWN}, {"electronic_frailty_index": NOT_KNOWN}, {"is_female": NOT_KNOWN}, {"is_carer": 0},
+        {"deprivation": NOT_KNOWN}, {"electronic_frailty_index": NOT_KNOWN},
+        {"electronic_frailty_index": 0.08}, {"is_female": NOT_KNOWN}, {"is_carer": 0},
     ],
     ids=str,
 )  # fmt: skip
