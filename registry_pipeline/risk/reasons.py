@@ -28,8 +28,8 @@ LEAST_ADDED: Final = 0.05
 """Log odds below which a theme is no reason: it raises the odds by less than a twentieth."""
 
 FIT: Final = 0.12
-"""Electronic frailty index up to which somebody is fit (Clegg 2016): that it was looked at raises the risk then, and read
-as a reason it would say the contrary."""
+"""Electronic frailty index up to which somebody is fit (Clegg 2016): that it was looked at raises the risk then, and
+read as a reason it would say the contrary."""
 
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
