@@ -99,6 +99,7 @@ def _about(reading: Reading, counted: cells.Counted, *, is_linkage_known: bool) 
             kind: {provider: day.isoformat() for provider, day in providers.items()}
             for kind, providers in counted.begins_later.items()
         },
+        "providers_without_admission_method": list(counted.without_method),
         "providers_end_early": {
             kind: {provider: day.isoformat() for provider, day in providers.items()}
             for kind, providers in counted.ends_early.items()
@@ -136,12 +137,18 @@ _KINDS = {
 
 
 def _steps(counted: cells.Counted) -> list[str]:
-    """Where a series steps because records begin or end, as sentences."""
+    """Where a series steps because records begin or end, or lacks a provider's, as sentences."""
     return [
-        f"{_KINDS[kind]} from {provider} {what} {day:%B %Y}: a step there is no change of care."
-        for what, of in (("begin in", counted.begins_later), ("end with", counted.ends_early))
-        for kind, providers in of.items()
-        for provider, day in providers.items()
+        *(
+            f"No stay from {provider} says how somebody was admitted: none of them counts as an emergency."
+            for provider in counted.without_method
+        ),
+        *(
+            f"{_KINDS[kind]} from {provider} {what} {day:%B %Y}: a step there is no change of care."
+            for what, of in (("begin in", counted.begins_later), ("end with", counted.ends_early))
+            for kind, providers in of.items()
+            for provider, day in providers.items()
+        ),
     ]
 
 
@@ -160,7 +167,7 @@ def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
         ),
         CheckOutcome(
             name="every_provider_has_the_whole_history",
-            passed=not counted.begins_later and not counted.ends_early,
+            passed=not _steps(counted),
             severity="warning",
             dimension="completeness",
             reason=" ".join(_steps(counted)),

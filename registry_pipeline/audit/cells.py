@@ -128,6 +128,7 @@ class Counted:
         begins_later: of those kinds, the providers whose records begin later than the first provider's, with the day.
         ends_early: kind of record to the providers whose records stop before the newest month, with the last day of
             their last whole month.
+        without_method: providers of stays that never say how people were admitted, where others do.
         lists: what the manifest says of the code lists.
         moves: moves of the linkage threshold that were looked at.
     """
@@ -140,6 +141,7 @@ class Counted:
     begins: Mapping[str, date]
     begins_later: Mapping[str, Mapping[str, date]]
     ends_early: Mapping[str, Mapping[str, date]]
+    without_method: Sequence[str]
     lists: Mapping[str, Mapping[str, str]]
     moves: Sequence[float]
 
@@ -175,6 +177,7 @@ def count(reading: Reading) -> Counted:
         begins={need: months[n].first for need, n in begins.items() if n is not None and 0 <= n < len(months)},
         begins_later=_later(months, begins_of),
         ends_early={need: ends for need, (_, ends) in ends_of.items() if ends},
+        without_method=_without_method(connection) if begins["method"] is not None else (),
         lists={name: code_list.about for name, code_list in lists.items()},
         moves=[row[0] for row in connection.execute("SELECT threshold_move FROM audit_move ORDER BY 1").fetchall()],
     )
@@ -250,6 +253,14 @@ def _last_months(
         provider: months[end].last for provider, end in sorted(ends.items(), key=str) if provider and 0 <= end < newest
     }
     return ends.get(None, newest), stopped
+
+
+def _without_method(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        "SELECT provider FROM patient_activity WHERE activity_kind = 'spell' GROUP BY provider"
+        " HAVING count(admission_method) = 0 ORDER BY provider"
+    )
+    return [provider for (provider,) in found.fetchall()]
 
 
 def _later(

@@ -73,7 +73,7 @@ def write_pages(
         folder: the consumer's; pages lie in its folder `pages/`.
         measures: in the order of the pages.
         not_made: by measure, why it could not be counted.
-        steps: sentences: where series step because a provider's records begin or end.
+        steps: sentences: where series step because a provider's records begin or end, or lack what is counted.
 
     Returns:
         The files, the index first.

@@ -368,6 +368,14 @@ def test_what_no_hospital_says_is_not_counted_as_nothing(lacks: str, reason: str
     assert {name for name, why in not_made.items() if why == reason} == measures
 
 
+def test_a_hospital_that_never_says_how_people_were_admitted_is_named(tmp_path) -> None:
+    registry = Registry().started().person(1).stay(1, "2025-01-02", "2025-01-05", provider="S")
+    registry.rows["patient_activity"][-1]["admission_method"] = None
+    counted = cells.count(registry.reading(tmp_path))
+    assert counted.without_method == ["S"]
+    assert not counted.not_made.get("emergency_admissions_65")
+
+
 def test_stays_that_last_are_not_told_of_the_first_month_of_a_feed(tmp_path) -> None:
     """Where records begin with admissions of a day, whoever was in hospital by then is not among them."""
     registry = Registry().person(1).stay(1, "2025-03-01", "2025-03-05").stay(1, "2025-04-01", "2025-04-05")
