@@ -923,20 +923,20 @@ period_end          DATE!     Last day of the period
 period_months       INTEGER!  Length of the period: 1 for a month, 12 for a year
 numerator           DOUBLE    Events, days or people counted, to the nearest 5; null where the rule of small numbers hides it
 denominator         DOUBLE    People, person-years or events at risk, people and events to the nearest 5; null where hidden
-value               DOUBLE    numerator by denominator times `per`; means and age-standardised rates are of the exact counts; null where hidden or nobody is at risk
+value               DOUBLE    numerator by denominator times `per`; means and age-standardised rates (of fewer than 1,000 events to three figures) are of the exact counts; null where hidden or nobody is at risk
 per                 INTEGER!  What the value is of: 1 a share or a mean, 1000 a rate per 1,000
 unit                VARCHAR!  Unit of the value
-interval_low        DOUBLE    Lower end of its 95% interval
+interval_low        DOUBLE    Lower end of its 95% interval; of shares and rates it allows for every count that is rounded to those shown
 interval_high       DOUBLE    Upper end
 is_suppressed       BOOLEAN!  Hidden by the rule of small numbers
 is_standardised     BOOLEAN!  Directly standardised by age to the European Standard Population 2013
 better              VARCHAR!  up, down or neither: the direction of improvement
-centre              DOUBLE    Centre line of the XmR chart of its months; null where there are fewer than 12, one is hidden, or the measure is a state at a period's end
+centre              DOUBLE    Centre line of the XmR chart of its months; null where there are fewer than 12, one is hidden, there is less than one event a month, or the measure is a state at a period's end
 limit_low           DOUBLE    Lower process limit
 limit_high          DOUBLE    Upper process limit
-signal              VARCHAR   What chance does not explain, by name: outside_limits, shift, trend, two_of_three; null where nothing
+signal              VARCHAR   What chance does not explain, by name: outside_limits, trend, two_of_three, shift, the first that holds; null where nothing
 signal_is           VARCHAR   improvement, concern or change; null where there is no signal
-funnel              VARCHAR   For a year of practices or providers: within, above_95, above_99_8, below_95 or below_99_8 of the system's value
+funnel              VARCHAR   For a year of practices or providers: within, above_95, above_99_8, below_95 or below_99_8 of the system's value; of a provider, of that of all providers of its setting, and null where it is the only one
 linkage_low         DOUBLE    Lowest value as the linkage threshold moves; null where linkage cannot move the measure
 linkage_high        DOUBLE    Highest value
 """),
