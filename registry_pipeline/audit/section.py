@@ -214,7 +214,7 @@ def teller(measure: Measure, shown: Shown) -> Teller:
     known = [value for value in [*values, system.value if system else None] if value is not None]
     decimals = words.decimals_of([max(known, default=1.0) + 1e-6], "number") if measure.kind != "share" else None
     if not measure.counts_people:  # whole meetings by the month, and their mean over a year
-        decimals = 1
+        decimals = None
     made = Teller(measure, shown, decimals, told, untold)
     if system is None or system.value is None or not made.is_comparable:
         return made

@@ -39,6 +39,18 @@ SIGNAL_WORDS = {
     "two_of_three": "two of three close to one limit",
 }
 
+SIDED_WORDS = {
+    ("outside_limits", "H"): "above the limits",
+    ("outside_limits", "L"): "below the limits",
+    ("shift", "H"): "seven or more in a row above the mean",
+    ("shift", "L"): "seven or more in a row below the mean",
+    ("trend", "H"): "seven or more in a row that rise",
+    ("trend", "L"): "seven or more in a row that fall",
+    ("two_of_three", "H"): "two of three close to the upper limit",
+    ("two_of_three", "L"): "two of three close to the lower limit",
+}
+"""The same of the newest month, which lies to one side."""
+
 VARIATION_WORDS = {
     "improvement": "Improvement",
     "concern": "Concern",
@@ -103,7 +115,7 @@ def variation(months: Sequence[Month]) -> Variation:
     before = known[-2].value if last.signal == "trend" and len(known) > 1 else last.centre
     assert last.value is not None  # noqa: S101  # so were the known chosen
     side = "H" if last.value > (before or 0) else "L"
-    return Variation(last.mark, side, SIGNAL_WORDS.get(last.signal, last.signal))
+    return Variation(last.mark, side, SIDED_WORDS.get((last.signal, side), last.signal))
 
 
 def chart(months: Sequence[Month], *, reads: Callable[[float | None], str], share: bool) -> Markup | None:

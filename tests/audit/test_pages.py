@@ -146,7 +146,7 @@ def test_each_measure_says_what_it_is_how_it_is_counted_and_what_linkage_does(pr
 def test_a_measure_of_concern_says_why_and_its_limits(practice):
     told = section(practice, "emergency_admissions_65")
 
-    assert "Concern, high: seven or more in a row on one side of the mean." in told
+    assert "Concern, high: seven or more in a row above the mean." in told
     assert "limits counted anew" in told
     assert "Lower is better" in told
 

@@ -116,6 +116,21 @@ def test_the_newest_month_says_what_it_says(of, found):
     assert bool(said.why) == bool(found.side)
 
 
+@pytest.mark.parametrize(
+    ("signal", "values", "why"),
+    [
+        ("shift", (5.0, 6.0), "seven or more in a row above the mean"),
+        ("shift", (5.0, 4.0), "seven or more in a row below the mean"),
+        ("outside_limits", (5.0, 9.0), "above the limits"),
+        ("two_of_three", (5.0, 4.0), "two of three close to the lower limit"),
+        ("trend", (9.0, 8.0), "seven or more in a row that fall"),
+    ],
+)
+def test_the_newest_month_says_to_which_side_it_lies(signal, values, why):
+    of = months(*values, centre=5.0, low=3.0, high=7.0, signal=signal, signal_is="concern")
+    assert process.variation(of).why == why
+
+
 def test_each_signal_has_a_mark_of_its_own_form():
     forms = {re.sub(r"[-\d.]+", "", mark(10, 10)) for mark in drawing.MARKS.values()}
 
