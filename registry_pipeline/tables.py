@@ -244,14 +244,14 @@ SCHEMA_VERSIONS: Mapping[str, Mapping[str, str]] = {
         "patient_care_service": "1.0",
         "patient_carer": "1.0",
         "patient_observation": "1.0",
-        "risk_stratification": "0.1",
+        "risk_stratification": "1.0",
     },
     "consumer": {
-        "risk_stratification": "0.1",
-        "care_gap": "0.1",
-        "patient_care_team": "0.1",
-        "case_conference_list": "0.1",
-        "audit_measure": "0.1",
+        "risk_stratification": "1.0",
+        "care_gap": "1.0",
+        "patient_care_team": "1.0",
+        "case_conference_list": "1.0",
+        "audit_measure": "1.0",
     },
 }
 """Version of the form of every published table, by family. A change that breaks a reader raises the major number (a column

@@ -177,7 +177,9 @@ class System:
 def described(folder: Path) -> None:
     """The three providers' configuration."""
     (folder / "providers").mkdir(parents=True)
-    (folder / "registry.yaml").write_text("home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\nconsumers: []\n")
+    (folder / "registry.yaml").write_text(
+        "home: home\nsynthetic_nhs_numbers: true\nnightly_report: false\nconsumers: []\n"
+    )
     made = System(folder)
     for provider, setting in (("GP1", "gp"), ("RX1", "acute"), ("RY1", "community")):
         made.describe(provider, setting)
