@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry_pipeline.config import Configuration, ConsumerName, Purpose
 from registry_pipeline.consumer import PURPOSE_OF, READS, RISK_BEFORE, Consumer, Made, Reading
-from registry_pipeline.errors import BadInput, RegistryError, RunFailed, kind_and_place
+from registry_pipeline.errors import BadInput, NotAllowed, RegistryError, RunFailed, kind_and_place
 from registry_pipeline.govern import disclosure
 from registry_pipeline.outcomes import CheckOutcome
 from registry_pipeline.storage import (
@@ -58,6 +58,8 @@ class ConsumerOutcome:
         made: whether its table was written.
         is_current: whether its readers see it now.
         problem: why not, in one sentence; None where it waits for signatures only.
+        withheld: why it may not be made, in one sentence: the deployment did not name its consumers, and nothing allows
+            this one. Somebody who wants it has to see to that; nothing has failed.
         waits_for: signatures that are still missing.
         rows: rows of its table.
         pages: HTML files of it.
@@ -69,6 +71,7 @@ class ConsumerOutcome:
     made: bool
     is_current: bool
     problem: str | None = None
+    withheld: str | None = None
     waits_for: int = 0
     rows: int = 0
     pages: tuple[Path, ...] = ()
@@ -84,6 +87,7 @@ class ConsumerOutcome:
             "made": self.made,
             "is_current": self.is_current,
             "problem": self.problem,
+            "withheld": self.withheld,
             "waits_for": self.waits_for,
             "rows": self.rows,
             "pages": [str(page) for page in self.pages],
@@ -143,8 +147,16 @@ def _make_one(configuration: Configuration, name: ConsumerName, snapshot_id: str
     except Exception as problem:  # noqa: BLE001  # a mistake of ours in one consumer costs no other
         said = str(problem) if isinstance(problem, RegistryError) else unforeseen(name, problem)
         journal.record(home, "failed", what={"stage": name, "snapshot": snapshot_id, "said": said})
-        seconds = time.perf_counter() - began
-        return ConsumerOutcome(name, purpose, made=False, is_current=False, problem=said, seconds=seconds)
+        is_withheld = isinstance(problem, NotAllowed) and "consumers" not in configuration.deployment.model_fields_set
+        return ConsumerOutcome(
+            name,
+            purpose,
+            made=False,
+            is_current=False,
+            problem=None if is_withheld else said,
+            withheld=said if is_withheld else None,
+            seconds=time.perf_counter() - began,
+        )
     folder = home.consumer(name, snapshot_id)
     journal.record(
         home,

@@ -38,6 +38,10 @@ class RunFailed(RegistryError):
     """The run could not do what was asked, although the input was sound."""
 
 
+class NotAllowed(RunFailed):
+    """What was asked for may not be made: no agreement covers it, or an objection cannot be looked up."""
+
+
 class FeedFault(RegistryError):
     """One feed of one provider cannot be taken tonight; the night goes on without it.
 

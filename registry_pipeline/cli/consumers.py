@@ -37,7 +37,7 @@ def consumers(
     with _progress(len(asked)) as told:
         outcomes = make_consumers(configuration, found.night, found.snapshot_id, only=asked, report=told)
     print_consumers(outcomes)
-    if any(outcome.problem for outcome in outcomes):
+    if any(outcome.problem or (only and outcome.withheld) for outcome in outcomes):
         raise RunFailed("Not everything was made, for the reason above; what was made of earlier snapshots stands.")
 
 
@@ -48,14 +48,14 @@ def print_consumers(outcomes: Sequence[ConsumerOutcome]) -> None:
     table = _table("Made of the registry", "table", "purposes", "rows", "pages", "seconds", "state")
     for outcome in outcomes:
         waits = f"waits for {outcome.waits_for} signature(s)" if outcome.waits_for else "made"
-        state = "failed" if outcome.problem else waits
-        rows = "" if outcome.problem else f"{outcome.rows:,}"
+        state = "failed" if outcome.problem else "not allowed" if outcome.withheld else waits
+        rows = f"{outcome.rows:,}" if outcome.made else ""
         pages = f"{len(outcome.pages):,}" if outcome.pages else ""
         table.add_row(outcome.name, outcome.purpose, rows, pages, f"{outcome.seconds:.1f}", state)
     _show(table)
     for outcome in outcomes:
-        if outcome.problem:
-            sys.stderr.write(f"{outcome.name}: {outcome.problem}\n")
+        if outcome.problem or outcome.withheld:
+            sys.stderr.write(f"{outcome.name}: {outcome.problem or outcome.withheld}\n")
         for check in outcome.checks:
             if not check.passed and check.severity == "warning":
                 told = ". ".join(part.rstrip(".") for part in (check.observed, check.reason) if part)

@@ -84,8 +84,8 @@ def _is_made(key: dg.AssetKey, outcome: ConsumerOutcome) -> dg.AssetCheckResult:
         asset_key=key,
         check_name=IS_MADE,
         passed=outcome.made and outcome.is_current,
-        severity=dg.AssetCheckSeverity.WARN if outcome.made else dg.AssetCheckSeverity.ERROR,
-        description=outcome.problem or waits,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.problem else dg.AssetCheckSeverity.WARN,
+        description=outcome.problem or outcome.withheld or waits,
     )
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from registry_pipeline.config import Configuration, Purpose, PurposeRules
-from registry_pipeline.errors import BadInput, RunFailed
+from registry_pipeline.errors import BadInput, NotAllowed, RunFailed
 from registry_pipeline.govern import journal, opt_out
 from registry_pipeline.govern.free_text import refuse_personal
 from registry_pipeline.storage import Home, connect, file_digest, load_sql, lock, scan, whole_file
@@ -129,7 +129,7 @@ def _leave_out_national(
 ) -> None:
     usable = opt_out.usable_reply(configuration, today=today)
     if usable is None:
-        raise RunFailed(
+        raise NotAllowed(
             f"Nothing is made for {purpose}, since it honours the national data opt-out and there is no reply of"
             f" the check that may be used: {opt_out.why_not_usable(configuration, today=today)}."
         )

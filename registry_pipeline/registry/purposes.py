@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from registry_pipeline import registry
 from registry_pipeline.config import Configuration, ConsumerName, Provider, Purpose, PurposeOutput
 from registry_pipeline.consumer import Consumer, Made, Reading, name_made_before, open_whole, refuse_other_form
-from registry_pipeline.errors import BadInput, RunFailed
+from registry_pipeline.errors import BadInput, NotAllowed, RunFailed
 from registry_pipeline.govern import disclosure, journal, objections, postcodes, pseudonyms
 from registry_pipeline.outcomes import Share, may_be_used
 from registry_pipeline.storage import (
@@ -325,7 +325,7 @@ class _Sight:
                 nights = tuple(date.fromisoformat(each["night"]) for each in entry["deliveries"])
                 shares.append(Share(provider, entry["feed"], nights, entry["days_old"], entry["is_stale"]))
         if not any(share.feed == "patient" for share in shares):
-            raise RunFailed(
+            raise NotAllowed(
                 f"No provider of the snapshot {self.snapshot.name} has an agreement that covers {self.purpose} (and"
                 f" direct care) on {night}, so there is nothing to show: mend the agreements, or take what is made for"
                 f" {self.purpose} out of registry.yaml."

@@ -358,7 +358,7 @@ def test_a_feed_of_few_has_not_stopped_because_nothing_was_done_lately(tmp_path)
         }),
         ("diagnoses", "no hospital says of what people were treated", {"preventable_admissions"}),
     ],
-    ids=str,
+    ids=("admission methods", "diagnoses"),
 )  # fmt: skip
 def test_what_no_hospital_says_is_not_counted_as_nothing(lacks: str, reason: str, measures: set[str], tmp_path) -> None:
     registry = Registry().started().person(1).stay(1, "2025-01-02", "2025-01-05", diagnoses=["J440"])

@@ -368,6 +368,31 @@ def test_risk_leaves_under_pseudonyms_and_only_of_what_its_purpose_sees(tmp_path
     assert not any("acute" in used for kinds in told["inputs_used"] for used in kinds or [])
 
 
+@pytest.mark.parametrize(
+    ("named", "code", "state"), [(None, 0, "not allowed"), ("care_gap, case_conference_list", 1, "failed")]
+)
+def test_what_no_agreement_covers_is_a_failure_only_where_the_deployment_asked_for_it(
+    tmp_path, capsys, named, code, state
+):
+    described(tmp_path / "system")
+    system = System(tmp_path / "system", capsys)
+    for provider, setting in (("GP1", "gp"), ("RX1", "acute"), ("RY1", "community")):
+        purposes_named = "direct_care, risk_stratification, audit"
+        system.describe(provider, setting, agreement=AGREEMENT.replace("PURPOSES", purposes_named))
+    file = system.folder / "registry.yaml"
+    file.write_text(file.read_text().replace("consumers: []\n", f"consumers: [{named}]\n" if named else ""))
+    system.deliver(FIRST)
+
+    exit_code, out, err = system.run(FIRST)
+
+    assert exit_code == code
+    assert state in out
+    assert "case_conference_list: No provider of the snapshot" in err
+    assert system.home.consumer_current(GAPS).exists()
+    assert not system.home.consumer_current("case_conference_list").exists()
+    assert system.registry("consumers", "--only", "case_conference_list")[0] == 1
+
+
 def test_every_consumer_has_its_purpose_and_its_table():
     assert set(PURPOSE_OF) == set(CONSUMER_TABLES)
 
