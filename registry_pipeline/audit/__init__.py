@@ -6,6 +6,7 @@ control charts (`xmr`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,13 @@ def _steps(counted: cells.Counted) -> list[str]:
     ]
 
 
+def _by_reason(not_made: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, why in not_made.items():
+        found.setdefault(why, []).append(name)
+    return found
+
+
 def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
     import pyarrow.compute as pc
 
@@ -162,7 +170,7 @@ def _checks(counted: cells.Counted, rows: pa.Table) -> list[CheckOutcome]:
             passed=not counted.not_made,
             severity="warning",
             dimension="completeness",
-            reason="; ".join(f"{name}: {why}" for name, why in counted.not_made.items()),
+            reason="; ".join(f"{why}: {', '.join(names)}" for why, names in _by_reason(counted.not_made).items()),
             observed=f"{len(counted.periods)} of {len(MEASURES)} measures",
         ),
         CheckOutcome(

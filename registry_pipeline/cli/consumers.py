@@ -6,6 +6,7 @@ What belongs here: the command's arguments and what it says. What does not: maki
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from registry_pipeline.cli import DEFAULT_CONFIG, ConfigFolder, _progress, _say,
 from registry_pipeline.config import load_configuration, refuse_unknown_consumers
 from registry_pipeline.consume import ConsumerOutcome
 from registry_pipeline.errors import RunFailed
+
+LONGEST_WARNING = 400
+"""Letters of a warning on the terminal: a registry without most feeds has much to say."""
 
 
 @app.command()
@@ -59,6 +63,7 @@ def print_consumers(outcomes: Sequence[ConsumerOutcome]) -> None:
         for check in outcome.checks:
             if not check.passed and check.severity == "warning":
                 told = ". ".join(part.rstrip(".") for part in (check.observed, check.reason) if part)
+                told = textwrap.shorten(told, LONGEST_WARNING, placeholder=" ... (the whole in its manifest.json)")
                 sys.stderr.write(f"{outcome.name}: {check.name}: {told}.\n")
         if outcome.pages:
             _say(f"{outcome.name}: {outcome.pages[0]}")
