@@ -18,6 +18,7 @@ from registry_pipeline.config import Configuration
 from registry_pipeline.errors import RunFailed
 from registry_pipeline.forget.person import Person, _fill
 from registry_pipeline.storage import (
+    SCHEMA_VERSION,
     Home,
     connect,
     file_digest,
@@ -41,8 +42,9 @@ WHERE_NAMED = {
     "record_id_l": "record_id_l IN (FROM gone_record)",
     "record_id_r": "record_id_r IN (FROM gone_record)",
     "record_ids": "list_has_any(record_ids, $records)",
+    "alternative_patient_id": "list_contains($patient_ids::VARCHAR[], alternative_patient_id::VARCHAR)",
 }
-"""Column to the condition that its row is the person's, or speaks of the person's record."""
+"""Column to the condition that its row is the person's, or speaks of the person's record or id."""
 
 GOES_ON_FROM = ("record_state", "crowded_key")
 """Files of a linked night that hold digests of values: they go, and its keys; the next night links every record."""
@@ -197,8 +199,9 @@ def _conditions(columns: set[str], name: str) -> tuple[str, dict[str, str]]:
 
 
 def _bound(work: Work, sql: str) -> dict[str, Any]:
-    known = {"records": list(work.person.records), "numbers": list(work.person.nhs_numbers)}
-    return {name: value for name, value in known.items() if f"${name}" in sql}
+    person = work.person
+    known = {"records": person.records, "numbers": person.nhs_numbers, "patient_ids": person.patient_ids}
+    return {name: list(value) for name, value in known.items() if f"${name}" in sql}
 
 
 def _rewrite(work: Work, file: Path, target: Path) -> None:
@@ -238,6 +241,8 @@ def _renamed_groups(work: Work, file: Path) -> list[str]:
 
 def table_of(connection: duckdb.DuckDBPyConnection, file: Path) -> Table:
     """The table that a file says it is, with every column as it is in the file."""
+    import pyarrow.parquet as pq
+
     path = str(file).replace("'", "''")
     said = {
         bytes(key).decode(): bytes(value).decode()
@@ -247,8 +252,17 @@ def table_of(connection: duckdb.DuckDBPyConnection, file: Path) -> Table:
     }
     described = connection.execute(f"DESCRIBE SELECT * FROM {scan(file)}").fetchall()  # noqa: S608  # as above
     key = tuple(part for part in said.get("key", "").split(", ") if part)
-    columns = tuple(Column(name, kind, said.get(f"description:{name}", "")) for name, kind, *_ in described)
-    return Table(said.get("table", file.stem), said.get("one_row_per", ""), key, columns)
+    of_fields = {field.name: field.metadata or {} for field in pq.read_schema(file)}
+    columns = tuple(_column_of(name, kind, of_fields[name]) for name, kind, *_ in described)
+    return Table(said.get("table", file.stem), said.get("one_row_per", ""), key, columns, said.get(SCHEMA_VERSION))
+
+
+def _column_of(name: str, kind: str, field: Mapping[bytes, bytes]) -> Column:
+    said = {key.decode(): value.decode() for key, value in field.items()}
+    is_nullable = said.get("nullable") != "false"
+    return Column(
+        name, said.get("type", kind), said.get("description", ""), is_nullable, said.get("unit"), said.get("codes")
+    )
 
 
 def write_again(work: Work, query: str, table: Table, file: Path, parameters: Mapping[str, Any], target: Path) -> int:

@@ -28,7 +28,8 @@ from registry_pipeline.govern import forgotten, journal, pseudonyms
 from registry_pipeline.link import overrides
 from registry_pipeline.night import run_night
 from registry_pipeline.outcomes import find
-from registry_pipeline.storage import Home, lock, read_json
+from registry_pipeline.storage import Home, lock, read_json, write_table
+from registry_pipeline.tables import LINKAGE_ALTERNATIVE
 from tests.pipeline.conftest import FIRST, SECOND, people
 
 THIRD = SECOND + timedelta(days=1)
@@ -416,6 +417,36 @@ def test_a_kill_in_the_middle_is_finished_by_running_it_again(system, monkeypatc
     assert holding(home) == {}
     manifest = read_json(Home(home).current / "manifest.json")
     assert all(tables.file_digest(Home(home).current / f"{t}.parquet") == d for t, d in manifest["sha256"].items())
+
+
+def test_nobody_elses_row_names_them_as_whom_a_record_might_be(system):
+    """Also in the registry's keys of what another threshold would join: the id goes with the person."""
+    home = Home(system / "home")
+    people = people_of(home.root)
+    theirs, other, another = people["GP1:G0007"], people["GP1:G0010"], people["GP1:G0011"]
+    file = home.linked(LINKAGE_ALTERNATIVE.name, SECOND)
+    rows = f"""VALUES ('GP1:G0010', -2.0, '{other}', '{theirs}'), ('GP1:G0010', 2.0, '{other}', '{another}'),
+        ('GP1:G0007', -4.0, '{theirs}', '{other}')"""
+    query = f"SELECT * FROM ({rows}) AS moved (record_id, threshold_move, patient_id, alternative_patient_id)"
+    with duckdb.connect() as connection:
+        write_table(connection, query, LINKAGE_ALTERNATIVE, file)
+
+    forget.forget(configured(system), "GP1:G0007", **SAID)
+
+    left = duckdb.execute("SELECT record_id, threshold_move FROM read_parquet(?)", [str(file)]).fetchall()
+    assert left == [("GP1:G0010", 2.0)]
+
+
+def test_a_file_that_is_written_anew_says_of_itself_what_it_said(system):
+    """Its form's version, units, code lists and what is never null: readers and dictionary rest on them."""
+    patient = Home(system / "home").current / "patient.parquet"
+    before = pq.read_schema(patient)
+
+    forget.forget(configured(system), "GP1:G0007", **SAID)
+
+    after = pq.read_schema(Home(system / "home").current / "patient.parquet")
+    assert after.metadata[b"schema_version"] == before.metadata[b"schema_version"]
+    assert [(field.name, field.metadata) for field in after] == [(field.name, field.metadata) for field in before]
 
 
 def test_rectified_they_come_in_afresh_under_their_id(system):
