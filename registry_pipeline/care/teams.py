@@ -66,7 +66,8 @@ def find_teams(reading: Reading, folder: Path) -> Made:
 
 
 def name_practices(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the TEMP TABLE `team_practice`: the practice's own record of each person."""
+    """Make the TEMP TABLE `team_practice`: the practice's own record of each person; and the macros of care teams."""
+    connection.execute(load_sql("team_macros"))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE team_practice AS {load_sql('team_practice')}")
 
 

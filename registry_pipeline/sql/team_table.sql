@@ -18,14 +18,7 @@ acted AS (
     FROM patient_activity
     WHERE
         patient_id IN (SELECT patient_id FROM team_person)
-        AND start_time < $night::DATE + INTERVAL 1 DAY
-        AND (
-            start_time >= $night::DATE - INTERVAL 12 MONTH + INTERVAL 1 DAY
-            OR (
-                activity_kind = 'spell'
-                AND (end_time IS NULL OR end_time >= $night::DATE - INTERVAL 12 MONTH + INTERVAL 1 DAY)
-            )
-        )
+        AND team_is_of_last_year(activity_kind, start_time, end_time, $night::DATE)
 ),
 served AS (
     SELECT
